@@ -1,0 +1,51 @@
+# make demo: a first network, checked, counted, drawn and compiled, in under a minute
+# make test: what CI runs
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test test-all fuzz bench lint format clean
+
+demo: .stamps/core
+	$(BIN)/archc build specs/nfnet_f0.arch
+	@echo
+	@echo "Look at build/nfnet_f0/nfnet_f0.svg, then write a network of your own: docs/language.md"
+
+test: .stamps/dev lint
+	$(BIN)/pytest -m "not slow" -n 2
+
+test-all: .stamps/dev lint
+	$(BIN)/pytest -n 2
+
+fuzz: .stamps/dev
+	$(BIN)/python tests/fuzz/run.py
+
+bench: .stamps/dev
+	$(BIN)/python benchmarks/run.py
+
+lint: .stamps/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: .stamps/dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf build dist .stamps .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# The small core: no torch. `check`, `count`, `draw`, `emit` need nothing more.
+.stamps/core: pyproject.toml constraints.txt tools/install.sh
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	tools/install.sh -e .
+	tools/graphviz.sh
+	@mkdir -p .stamps && touch $@
+
+# Everything the tests need. The peers are reference implementations to compare with; `--no-deps`, as
+# they pin a torch of their own.
+.stamps/dev: .stamps/core
+	tools/install.sh -e '.[dev]'
+	tools/install.sh --no-deps torchvision timm huggingface_hub pyyaml tqdm filelock fsspec packaging pillow
+	@touch $@

@@ -1,0 +1,7 @@
+"""`python -m archc`."""
+
+import sys
+
+from archc.cli.main import main
+
+sys.exit(main())

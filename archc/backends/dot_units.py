@@ -1,0 +1,153 @@
+"""Which nodes are drawn as one box, and which boxes are equal: pure questions about a graph's scopes."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+
+from archc.ir.graph import Graph, Node
+from archc.ops.base import FREE, Cost, Op
+
+Form = tuple[Hashable, ...]
+
+
+@dataclass(slots=True)
+class Unit:
+    """Nodes drawn as one box: all of a scope, or (`scope` -1) a single node.
+
+    count: how many equal units, one after the other, the box stands for; `nodes` are the first one's,
+    `cost` that of all.
+    """
+
+    scope: int
+    nodes: list[Node] = field(default_factory=list)
+    count: int = 1
+    cost: Cost = FREE
+
+    @property
+    def key(self) -> str:
+        """Name of the box in DOT."""
+        return f"s{self.scope}" if self.scope >= 0 else f"n{self.nodes[0].id}"
+
+
+def section_units(graph: Graph) -> list[Unit]:
+    """Boxes of the network drawing: outermost sections, and blocks and ops outside them."""
+    return _units(graph, lambda scope: scope != 0)
+
+
+def stage_units(graph: Graph) -> list[Unit]:
+    """Boxes of the stage drawing: repeats and blocks, outermost first, and ops in none of them."""
+
+    def whole(scope: int) -> bool:
+        return scope != 0 and (graph.scopes[scope].kind != "section" or bool(graph.scopes[scope].block))
+
+    return _units(graph, whole, skip=sections_with_repeats(graph))
+
+
+def sections_with_repeats(graph: Graph) -> frozenset[int]:
+    """Sections written `N x`."""
+    return frozenset(s.parent for s in graph.scopes if s.kind == "repeat")
+
+
+def _units(graph: Graph, whole: Callable[[int], bool], skip: frozenset[int] = frozenset()) -> list[Unit]:
+    around: list[int] = []  # the outermost whole scope around each scope, -1 without one
+    for i, scope in enumerate(graph.scopes):
+        above = around[scope.parent] if scope.parent >= 0 else -1
+        around.append(above if above >= 0 else i if i not in skip and whole(i) else -1)
+    found: dict[tuple[int, int], Unit] = {}
+    for node in graph.nodes:
+        whole_scope = around[node.scope]
+        key = (whole_scope, -1 if whole_scope >= 0 else node.id)
+        unit = found.setdefault(key, Unit(whole_scope))
+        unit.nodes.append(node)
+        unit.cost += node.cost
+    return list(found.values())
+
+
+def fold(graph: Graph, units: list[Unit]) -> tuple[list[Unit], dict[int, Unit]]:
+    """Joins runs of equal repeats of a section; also says in which unit each node ended up."""
+    home: dict[int, Unit] = {}
+    folded: list[Unit] = []
+    forms: dict[str, Form] = {}
+    for unit in units:
+        previous = folded[-1] if folded else None
+        into = unit
+        if unit.scope >= 0 and graph.scopes[unit.scope].kind == "repeat":
+            forms[unit.key] = form(unit.nodes, _exact)
+            if (
+                previous
+                and previous.scope >= 0
+                and graph.scopes[previous.scope].kind == "repeat"
+                and graph.scopes[previous.scope].parent == graph.scopes[unit.scope].parent
+                and forms[previous.key] == forms[unit.key]
+            ):
+                previous.count += 1
+                previous.cost += unit.cost
+                into = previous
+        if into is unit:
+            folded.append(unit)
+        for node in unit.nodes:
+            home[node.id] = into
+    return folded, home
+
+
+def form(nodes: Iterable[Node], of_op: Callable[[Op], Hashable]) -> Form:
+    """What makes groups of nodes equal in a drawing: their ops, wiring and shapes where `of_op` keeps them.
+
+    Inputs from outside are numbered in order of use, so the group may sit anywhere.
+    """
+    members: dict[int, int] = {}
+    outside: dict[int, int] = {}
+    found: list[Hashable] = []
+    for node in nodes:
+        wires = tuple(
+            members[i] if i in members else -1 - outside.setdefault(i, len(outside)) for i in node.inputs
+        )
+        members[node.id] = len(members)
+        found.append((of_op(node.op), wires, node.train_only, node.shape if of_op is _exact else ()))
+    return tuple(found)
+
+
+def _exact(op: Op) -> Hashable:
+    """All but the constants that differ from one repeat to the next (drop rates, signal scales)."""
+    return op.name if op.kind in ("scale", "regularize") else op
+
+
+def topology(op: Op) -> Hashable:
+    """The op without its widths: the same for a block at every width of a network."""
+    windows = tuple(getattr(op, name, None) for name in ("kernel", "stride", "dilation"))
+    return op.name, windows, _NUMBER.sub("#", op.label())
+
+
+_NUMBER = re.compile(r"\d[\d.]*(?:e-?\d+)?")
+
+
+def joint_label(labels: list[str]) -> str:
+    """One label for equal ops of different widths: `conv 1×1, 64…512`.
+
+    The labels differ in their numbers only; others are joined with a bar.
+    """
+    first, *others = dict.fromkeys(labels)
+    if not others:
+        return first
+    texts = {_NUMBER.sub("#", label) for label in (first, *others)}
+    if len(texts) > 1:
+        return " | ".join((first, *others))
+    numbers = [_NUMBER.findall(label) for label in (first, *others)]
+    ranges = []
+    for column in zip(*numbers, strict=True):
+        low, high = min(column, key=float), max(column, key=float)
+        ranges.append(low if low == high else f"{low}…{high}")
+    parts = _NUMBER.split(first)
+    return "".join(part + (ranges[i] if i < len(ranges) else "") for i, part in enumerate(parts))
+
+
+def children(graph: Graph) -> dict[int, list[int]]:
+    """Scope ids directly inside each scope."""
+    found: dict[int, list[int]] = defaultdict(list)
+    for i, scope in enumerate(graph.scopes):
+        if scope.parent >= 0:
+            found[scope.parent].append(i)
+    return found

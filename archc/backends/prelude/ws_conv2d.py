@@ -1,0 +1,52 @@
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from archc.backends.prelude.same_pad import same_pad
+
+
+class WSConv2d(nn.Conv2d):
+    """Convolution with scaled weight standardisation (Brock et al. 2021, arXiv:2101.08692).
+
+    Each output channel's kernel has mean 0 and variance 1/fan_in, times `gamma` and a learnable gain.
+    style "deepmind" divides by sqrt(max(variance * fan_in, eps)), "timm" by sqrt((variance + eps) * fan_in).
+    padding "same" is TensorFlow's.
+    """
+
+    kernel_size: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: tuple[int, int],
+        stride: tuple[int, int] = (1, 1),
+        padding: tuple[int, int] | str = (0, 0),
+        dilation: tuple[int, int] = (1, 1),
+        groups: int = 1,
+        bias: bool = True,
+        gamma: float = 1.0,
+        eps: float = 1e-4,
+        style: str = "deepmind",
+    ) -> None:
+        self.same = padding == "same"
+        explicit = (0, 0) if isinstance(padding, str) else padding
+        super().__init__(in_channels, out_channels, kernel_size, stride, explicit, dilation, groups, bias)
+        self.gain = nn.Parameter(torch.ones(out_channels, 1, 1, 1))
+        self.gamma, self.eps, self.style = gamma, eps, style
+
+    def standardised(self) -> torch.Tensor:
+        """The kernel in effect, (out_channels, in_channels // groups, height, width)."""
+        fan_in = self.weight[0].numel()
+        centred = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        squares = centred.square().sum((1, 2, 3), keepdim=True)  # variance * fan_in
+        power = squares.clamp_min(self.eps) if self.style == "deepmind" else squares + self.eps * fan_in
+        return centred * (torch.rsqrt(power) * self.gain * self.gamma)
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        if self.same:
+            input = same_pad(input, self.kernel_size, self.stride, self.dilation)
+        weight = self.standardised()
+        return F.conv2d(input, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)

@@ -1,0 +1,120 @@
+"""The body of a `forward`: straight lines with few variables, reused along chains so that memory is freed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from archc.backends.torch_format import WIDTH, Atom, Bracket, Expr, Infix, flat, layout
+from archc.backends.torch_names import GLOBALS, IDENTIFIER, fresh, literal
+from archc.backends.torch_plan import Item
+
+Renderer = Callable[[int, list[Expr]], Expr]
+"""The call an item makes, from its index and the expressions of its inputs."""
+
+FOLD_WIDTH = 96  # nested calls stop where a line would grow longer than this
+FOLD_DEPTH = 3
+
+
+@dataclass(slots=True)
+class Body:
+    """What is written: lines so far, and the variable of every value made."""
+
+    items: Sequence[Item]
+    render: Renderer
+    names: dict[int, str]
+    results: tuple[int, ...]
+    trace: bool
+    lines: list[str] = field(default_factory=list)
+    indent: int = 8
+    last_use: dict[int, int] = field(default_factory=dict)
+    uses: Counter[int] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        for position, item in enumerate(self.items):
+            self.uses.update(item.inputs)
+            self.last_use.update(dict.fromkeys(item.inputs, position))
+        self.uses.update(self.results)
+        self.last_use.update(dict.fromkeys(self.results, len(self.items)))
+
+    def write(self, positions: Sequence[int], then_return: tuple[int, ...] | None) -> None:
+        """Lines for the items at these positions and, if given, for returning these values."""
+        pending: tuple[Expr, int, int] | None = None  # expression, its depth, position
+        read: list[int] = []
+        for position in positions:
+            item = self.items[position]
+            expr, depth = None, 1
+            if pending and self._folds(pending, item):
+                value = self.items[pending[2]].outputs[0]
+                inputs = [pending[0] if v == value else Atom(self.names[v]) for v in item.inputs]
+                expr = self.render(position, inputs)
+                depth = pending[1] + (not isinstance(expr, Infix))
+                if len(flat(expr)) > FOLD_WIDTH - self.indent:
+                    expr, depth = None, 1
+            if expr is None:
+                if pending:
+                    self._assign(pending[0], pending[2], read)
+                read = []
+                expr = self.render(position, [Atom(self.names[v]) for v in item.inputs])
+            read += [v for v in item.inputs if v in self.names]
+            pending = (expr, depth, position)
+        if pending and then_return == self.items[pending[2]].outputs and not self.trace:
+            self.lines += layout("return ", pending[0], self.indent)
+            return
+        if pending:
+            self._assign(pending[0], pending[2], read)
+        if then_return is not None:
+            self.give_back(then_return)
+
+    def declare(self, values: Iterable[int]) -> None:
+        """Lines that make these values None until a later block assigns them."""
+        for value in values:
+            live = {n for v, n in self.names.items() if self.last_use.get(v, -1) >= 0}
+            self.names[value] = fresh("extra", live)
+            self.lines.append(f"{' ' * self.indent}{self.names[value]} = None")
+
+    def give_back(self, values: tuple[int, ...]) -> None:
+        """The line that returns these values."""
+        names = [self.names[v] for v in values]
+        line = " " * self.indent + "return " + ", ".join(names)
+        brackets = Bracket("", tuple(("", Atom(n)) for n in names))
+        self.lines += [line] if len(line) <= WIDTH else layout("return ", brackets, self.indent)
+
+    def _folds(self, pending: tuple[Expr, int, int], item: Item) -> bool:
+        """Whether the expression may stand inside the next call: that reads it once and nothing else does."""
+        before = self.items[pending[2]]
+        sections = any(i.child and i.child.scope.kind == "section" for i in (before, item))
+        if self.trace or sections or len(before.outputs) != 1 or pending[1] >= FOLD_DEPTH:
+            return False
+        (value,) = before.outputs
+        ends_a_step = before.node is not None and before.node.op.kind == "activation"
+        return self.uses[value] == 1 and value in item.inputs and not ends_a_step
+
+    def _assign(self, expr: Expr, position: int, read: list[int]) -> None:
+        item = self.items[position]
+        dying = [self.names[v] for v in dict.fromkeys(read) if self.last_use[v] <= position]
+        for value in item.outputs:
+            if value in self.names:
+                continue  # declared before a block
+            self.names[value] = self._name(item, value, position, dying)
+        target = ", ".join(self.names[v] for v in item.outputs)
+        self.lines += layout(f"{target} = ", expr, self.indent)
+        if self.trace and item.node:
+            self.lines.append(f"{' ' * self.indent}_trace(self, {literal(item.name)}, {target})")
+
+    def _name(self, item: Item, value: int, position: int, dying: list[str]) -> str:
+        live = {n for v, n in self.names.items() if self.last_use.get(v, -1) > position}
+        if item.child and self.uses[value] > 1:
+            return fresh(self._hint(item), live)
+        if "x" not in live:
+            return "x"
+        if not item.child:
+            reusable = (name for name in dying if name not in live and name.startswith("branch"))
+            return next(reusable, None) or fresh("branch", live)
+        return fresh(self._hint(item), live)
+
+    def _hint(self, item: Item) -> str:
+        """A variable named after a submodule."""
+        name = item.name if IDENTIFIER.fullmatch(item.name) else "branch"
+        return f"{name}_" if name in GLOBALS else name

@@ -1,0 +1,90 @@
+"""What the printer knows about the arguments of the things it may call."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+
+from archc.backends.prelude import helpers
+from archc.ops.torch_code import TARGETS, Literal_
+
+_CONV: dict[str, Literal_] = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True}
+_NORM: dict[str, Literal_] = {"eps": 1e-5, "momentum": 0.1, "affine": True}
+
+# Defaults of torch's constructors and functions, so that an argument which one scope gives and another leaves
+# out is the same argument. A test compares them with the installed torch.
+DEFAULTS: dict[str, dict[str, Literal_]] = {
+    "nn.Conv2d": _CONV,
+    "nn.ConvTranspose2d": {**_CONV, "output_padding": 0},
+    "nn.BatchNorm2d": _NORM,
+    "nn.BatchNorm1d": _NORM,
+    "nn.GroupNorm": {"eps": 1e-5, "affine": True},
+    "nn.LayerNorm": {"eps": 1e-5, "bias": True},
+    "nn.Linear": {"bias": True},
+    "F.max_pool2d": {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False},
+    "F.avg_pool2d": {"stride": None, "padding": 0, "ceil_mode": False, "count_include_pad": True},
+}
+
+POSITIONAL: dict[str, tuple[str, ...]] = {
+    "nn.Conv2d": ("in_channels", "channels", "kernel"),
+    "nn.ConvTranspose2d": ("in_channels", "channels", "kernel"),
+    "nn.Linear": ("in_features", "features"),
+    "nn.BatchNorm2d": ("channels",),
+    "nn.BatchNorm1d": ("channels",),
+    "nn.GroupNorm": ("groups", "channels"),
+    "nn.LayerNorm": ("channels",),
+    "nn.Dropout": ("rate",),
+}
+
+# Arguments of torch's own calls for which (n, n) and n mean the same.
+SQUARE = frozenset({"kernel_size", "stride", "padding", "dilation", "output_padding"})
+
+# What torch's norms start as anyway.
+NORMS = (
+    "nn.BatchNorm1d",
+    "nn.BatchNorm2d",
+    "nn.GroupNorm",
+    "nn.InstanceNorm2d",
+    "nn.LayerNorm",
+    "LayerNorm2d",
+)
+STARTS_AS = frozenset(
+    (norm, name, how) for norm in NORMS for name, how in (("weight", "ones"), ("bias", "zeros"))
+)
+
+
+def allowed(target: str) -> str:
+    """The target itself; raises ValueError unless it is one the emitted code may call."""
+    if target not in TARGETS and target not in helpers():
+        raise ValueError(f"{target!r} is not a call that emitted code may make")
+    return target
+
+
+def defaults(target: str) -> dict[str, Literal_]:
+    """The known defaults of a target's keyword arguments."""
+    return _helper(target)[1] if target in helpers() else DEFAULTS.get(target, {})
+
+
+def positional(target: str) -> tuple[str, ...]:
+    """Names for the positional arguments of a target, as far as known."""
+    return _helper(target)[0] if target in helpers() else POSITIONAL.get(target, ())
+
+
+@cache
+def _helper(name: str) -> tuple[tuple[str, ...], dict[str, Literal_]]:
+    """Argument names and defaults of a helper; those of its base class where it has no constructor."""
+    (statement,) = ast.parse(helpers()[name].source).body
+    if isinstance(statement, ast.FunctionDef):
+        return _arguments(statement, skip=0)
+    assert isinstance(statement, ast.ClassDef)
+    for inner in statement.body:
+        if isinstance(inner, ast.FunctionDef) and inner.name == "__init__":
+            return _arguments(inner, skip=1)
+    base = ast.unparse(statement.bases[0])
+    return positional(base), defaults(base)
+
+
+def _arguments(function: ast.FunctionDef, skip: int) -> tuple[tuple[str, ...], dict[str, Literal_]]:
+    names = tuple(a.arg for a in function.args.args)
+    values = [ast.literal_eval(d) for d in function.args.defaults]
+    return names[skip:], dict(zip(names[len(names) - len(values) :], values, strict=True))

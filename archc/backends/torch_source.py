@@ -1,0 +1,289 @@
+"""Graph -> readable, standalone torch source: one class per distinct block, straight-line forwards.
+
+The text imports torch only and is a pure function of the graph. State-dict keys are the paths of the nodes
+plus the parameter (`s1.0.conv1.weight`), but for names that torch or Python reserve (`half` -> `half_`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from archc.backends.initial import initialiser
+from archc.backends.prelude import helper_source, helpers
+from archc.backends.torch_classes import Classes, ClassPlan, Place, classify
+from archc.backends.torch_format import Atom, Bracket, Expr, Infix, Repeated, layout, signature
+from archc.backends.torch_forward import Body, Renderer
+from archc.backends.torch_names import GLOBALS, attribute, checked, fresh, literal, prose
+from archc.backends.torch_plan import Item, ScopePlan, plan
+from archc.backends.torch_root import Features, features, heading, is_section, methods
+from archc.backends.torch_signatures import STARTS_AS, allowed, defaults
+from archc.ir import Graph
+from archc.ops.torch_code import AllInputs, Argument, Call, Input, Literal_
+
+INFIX = {"operator.add": "+", "operator.mul": "*"}
+
+
+def emit(graph: Graph, *, trace: bool = False) -> str:
+    """Source of a module with a class for the graph, the last one defined, named by `class_name`.
+
+    trace: after every node call `_trace(module, name, value)`, a global the source does not define.
+    Raises ValueError when an op calls what is not allowed or a name is not an identifier.
+    """
+    root = plan(graph)
+    classes = classify(graph, root)
+    blocks = [_Writer(graph, cls, classes, root, trace).text() for cls in classes.ordered]
+    used = {call.target for cls in classes.ordered for call in _calls(cls)} & helpers().keys()
+    imports, definitions = helper_source(used)
+    body = "\n\n\n".join([*definitions, *blocks]) + "\n"
+    return f'"""{heading(graph)}"""\n\n{_imports(body, imports)}\n\n\n{body}'
+
+
+def class_name(graph: Graph) -> str:
+    """Name of the class that `emit` makes for the graph."""
+    root = plan(graph)
+    return classify(graph, root).of[root.id].name
+
+
+def _imports(body: str, helper_imports: tuple[str, ...]) -> str:
+    known = {
+        "import torch": r"\btorch\.",
+        "import torch.nn.functional as F": r"\bF\.",
+        "from torch import Tensor, nn": r"\bnn\.",
+        "from torch.utils.checkpoint import checkpoint": r"\bcheckpoint\(",
+    }
+    others = sorted(set(helper_imports) - known.keys() - {"import torch.nn as nn"})
+    ours = [line for line, pattern in known.items() if re.search(pattern, body)]
+    return "\n".join([*others, *([""] if others else []), *ours])
+
+
+def _calls(cls: ClassPlan) -> list[Call]:
+    found = [c for item in cls.first.items for c in (item.code.module, item.code.forward) if c]
+    for call in found:
+        found += [a for a in (*call.args, *dict(call.kwargs).values()) if isinstance(a, Call)]
+    return found
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Prints one class."""
+
+    graph: Graph
+    cls: ClassPlan
+    classes: Classes
+    root: ScopePlan
+    trace: bool
+
+    @property
+    def is_root(self) -> bool:
+        return self.cls.first is self.root
+
+    def text(self) -> str:
+        lines = [f"class {self.cls.name}(nn.Module):"]
+        lines += [f'    """{self._doc()}"""', ""]
+        found = features(self.graph, self.root) if self.is_root else ()
+        lines += self._constructor(found)
+        lines += self._init_weights()
+        if self.is_root:
+            lines += methods(self.root)
+        lines += self._forward()
+        if found:
+            lines += self._features(found)
+        return "\n".join(lines)
+
+    def _doc(self) -> str:
+        first = self.cls.first.scope
+        if self.is_root:
+            arguments = ", ".join(f"{k} = {v!r}" for k, v in self.graph.arguments)
+            return prose(f"`{self.graph.name}({arguments})`.").replace("\n", " ")
+        paths = [scope.path for scope in self.cls.instances]
+        places = ", ".join(paths[:4]) + (f" and {len(paths) - 4} more" if len(paths) > 4 else "")
+        return f"`{checked(first.block)}`: {places}." if first.block else f"{places}."
+
+    # -- constructor
+
+    def _constructor(self, found: Features) -> list[str]:
+        parameters = self.cls.parameters
+        hints = [f"{p.name}: {_hint(p.values)}" for p in parameters]
+        lines = signature("def __init__", ["self", *(["*", *hints] if hints else [])], " -> None:", 4)
+        lines.append("        super().__init__()")
+        lines += [f"        self.{p.name} = {p.name}" for p in parameters if p.stored]
+        for index, item in enumerate(self.cls.first.items):
+            if item.child:
+                lines += self._submodule(item, self._made(item.child, (index, "child")))
+            elif item.code.module:
+                lines += self._submodule(item, self._call(item.code.module, (index, "module"), [], ""))
+        if self.is_root:
+            lines.append("        self.checkpoint: bool | frozenset[str] = False")
+        if found:
+            rows = tuple(
+                ("", Bracket("dict", tuple((k, Atom(literal(v))) for k, v in row))) for _, _, row in found
+            )
+            lines += layout("self.feature_info = ", Bracket("", rows, "[]"), 8)
+        if any(item.code.init for item in self.cls.first.items):
+            lines.append("        self.init_weights()")
+        return lines
+
+    def _submodule(self, item: Item, made: Expr) -> list[str]:
+        if item.name.isdigit():
+            named = (("", Atom(literal(item.name))), ("", made))
+            return layout("", Bracket("self.add_module", named), 8)
+        return layout(f"self.{checked(item.name)} = ", made, 8)
+
+    def _made(self, scope: ScopePlan, place: Place) -> Expr:
+        """The constructor call of a submodule made from a scope."""
+        cls = self.classes.of.get(scope.id)
+        if cls:
+            named = [(p.name, self._literal((*place, p.name), "")) for p in cls.parameters]
+            return Bracket(cls.name, tuple(named))
+        parts = [self._made(i.child, (*place, n)) for n, i in enumerate(scope.items) if i.child]
+        runs: list[list[Expr]] = []
+        for part in parts:
+            if runs and runs[-1][0] == part:
+                runs[-1].append(part)
+            else:
+                runs.append([part])
+        return Bracket(
+            "nn.Sequential", tuple(("", r[0] if len(r) == 1 else Repeated(r[0], len(r))) for r in runs)
+        )
+
+    def _init_weights(self) -> list[str]:
+        groups: dict[tuple[str, str], list[str]] = {}
+        for item in self.cls.first.items:
+            for init in item.code.init:
+                module = item.code.module
+                if module and (module.target, init.parameter, init.method) in STARTS_AS:
+                    continue
+                target, kwargs = initialiser(init)
+                rest = "".join(f", {checked(k)}={literal(v)}" for k, v in kwargs.items())
+                call = f"{target}({{}}.{checked(init.parameter)}{rest})"
+                groups.setdefault((call, init.parameter), []).append(f"self.{checked(item.name)}")
+        if not any(item.code.init for item in self.cls.first.items):
+            return []
+        lines = ["", "    def init_weights(self) -> None:"]
+        for (call, _), owners in groups.items():
+            if len(owners) == 1:
+                lines.append(f"        {call.format(owners[0])}")
+            else:
+                listed = Bracket("", tuple(("", Atom(o)) for o in owners))
+                lines += layout("for module in ", listed, 8, ":")
+                lines.append(f"            {call.format('module')}")
+        return lines
+
+    # -- calls
+
+    def _literal(self, place: Place, prefix: str) -> Expr:
+        if place in self.cls.bound:
+            return Atom(prefix + self.cls.bound[place])
+        return Atom(literal(self.cls.constants[place]))
+
+    def _call(self, call: Call, place: Place, inputs: list[Expr], prefix: str) -> Expr:
+        """A structured call as an expression; `prefix` goes before the names of constructor arguments."""
+        target = allowed(call.target)
+
+        def argument(value: Argument, key: int | str) -> Expr:
+            if isinstance(value, Input):
+                return inputs[value.index]
+            if isinstance(value, AllInputs):
+                return Bracket("", tuple(("", i) for i in inputs), "[]")
+            if isinstance(value, Call):
+                return self._call(value, (*place, key), inputs, prefix)
+            return self._literal((*place, key), prefix)
+
+        args = [argument(value, index) for index, value in enumerate(call.args)]
+        if target in INFIX:
+            operator = INFIX[target]
+            first = args[0]
+            if isinstance(first, Infix) and first.operator == operator:
+                args[:1] = first.operands
+            return Infix(operator, tuple(args))
+        given = dict(call.kwargs)
+        known = list(defaults(target))
+        # a default that other instances override is an argument of the class
+        given.update((k, None) for k in known if k not in given and (*place, k) in self.cls.bound)
+        order = sorted(given, key=lambda k: known.index(k) if k in known else -1)
+        named = [(checked(k), argument(given[k], k)) for k in order]
+        return Bracket(target, (*(("", a) for a in args), *named))
+
+    # -- forward
+
+    def _render(self, items: list[Item], index_of: dict[int, int]) -> Renderer:
+        def render(position: int, inputs: list[Expr]) -> Expr:
+            item = items[position]
+            if item.code.forward:
+                return self._call(item.code.forward, (index_of[id(item)], "forward"), inputs, "self.")
+            arguments = tuple(("", i) for i in inputs)
+            if self.is_root and is_section(item):
+                return Bracket("self._run", (("", Atom(literal(item.name))), *arguments))
+            owner = f'getattr(self, "{item.name}")' if item.name.isdigit() else f"self.{checked(item.name)}"
+            return Bracket(owner, arguments)
+
+        return render
+
+    def _forward(self) -> list[str]:
+        items, results = self.cls.first.items, self.cls.first.outputs
+        mixed = not all(item.train_only for item in items)
+        always = [i for i in items if not (mixed and i.train_only)]
+        training = [i for i in items if mixed and i.train_only]
+        extra = {value for item in training for value in item.outputs}
+        in_eval = tuple(v for v in results if v not in extra)
+        lines, body = self._body("forward", [*always, *training], results, _result(results, in_eval))
+        if not training:
+            body.write(range(len(always)), results)
+            return lines + body.lines
+        body.write(range(len(always)), None)
+        if not self.is_root:
+            body.declare(v for v in results if v in extra)
+        body.lines.append("        if self.training:")
+        body.indent = 12
+        body.write(range(len(always), len(items)), results if self.is_root else None)
+        body.indent = 8
+        body.give_back(in_eval if self.is_root else results)
+        return lines + body.lines
+
+    def _features(self, found: Features) -> list[str]:
+        results = tuple(value for _, value, _ in found)
+        items: list[Item] = []
+        needed = set(results)
+        for item in reversed(self.cls.first.items):
+            if needed & set(item.outputs):
+                items.insert(0, item)
+                needed |= set(item.inputs)
+        lines, body = self._body("forward_features", items, results, "list[Tensor]")
+        body.uses.update(results)  # so that each keeps the name of its section
+        lines.append('        """The outputs of the sections in `feature_info`."""')
+        body.write(range(len(items)), None)
+        returned = Bracket("", tuple(("", Atom(body.names[v])) for v in results), "[]")
+        return lines + body.lines + layout("return ", returned, 8)
+
+    def _body(
+        self, method: str, items: list[Item], results: tuple[int, ...], hint: str
+    ) -> tuple[list[str], Body]:
+        names: dict[int, str] = {}
+        inputs = self.cls.first.inputs
+        for number, value in enumerate(inputs):
+            given = self.graph.nodes[value].name if self.is_root else ""
+            name = attribute(given) if given else "xyz"[number] if len(inputs) <= 3 else f"x{number}"
+            names[value] = fresh(f"{name}_" if name in GLOBALS else name, names.values())
+        parameters = ["self", *(f"{name}: Tensor" for name in names.values())]
+        lines = ["", *signature(f"def {method}", parameters, f" -> {hint}:", 4)]
+        index_of = {id(item): index for index, item in enumerate(self.cls.first.items)}
+        return lines, Body(items, self._render(items, index_of), names, results, self.trace)
+
+
+def _result(results: tuple[int, ...], in_eval: tuple[int, ...]) -> str:
+    if len(results) == 1:
+        return "Tensor"
+    several = f"tuple[{', '.join(['Tensor'] * len(results))}]" if len(results) <= 4 else "tuple[Tensor, ...]"
+    if results == in_eval:
+        return several
+    return "Tensor | tuple[Tensor, ...]" if len(in_eval) == 1 else "tuple[Tensor | None, ...]"
+
+
+def _hint(values: tuple[Literal_, ...]) -> str:
+    """The type hint of a constructor argument with these values."""
+    names = {
+        "tuple[int, ...]" if isinstance(v, tuple) else "None" if v is None else type(v).__name__
+        for v in values
+    }
+    return " | ".join(sorted(names, key=lambda n: (n == "None", n)))

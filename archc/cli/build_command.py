@@ -1,0 +1,84 @@
+"""`archc build`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archc.cli.console import complain, print_diagnostics
+from archc.cli.count_command import print_summary
+from archc.cli.files import build_directory, write_file
+from archc.cli.options import graph_options, load_graph, spec_argument
+from archc.diagnostics import ArchError
+
+if TYPE_CHECKING:
+    from archc.ir.graph import Graph
+
+EPILOG = """\b
+Examples:
+  archc build resnet50
+  archc build mynet.arch -o out/ -p classes=10 --input 3x32x32
+  archc build mynet.arch:small --verify
+
+\b
+Writes NAME.py (torch source), NAME.json (the graph) and NAME.svg (a drawing)."""
+
+
+@click.command(epilog=EPILOG)
+@spec_argument
+@click.option(
+    "-o",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Directory for the results.  [default: build/NAME]",
+)
+@graph_options
+@click.option("--verify", "verified", is_flag=True, help="Run the module; compare shapes, params and macs.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    spec: str,
+    directory: Path | None,
+    params: tuple[tuple[str, Any], ...],
+    input_: tuple[int, ...] | None,
+    sample: int | None,
+    verified: bool,
+) -> None:
+    """Check, count, draw and compile a network."""
+    graph = load_graph(spec, params, input_, sample)
+    print_summary(graph)
+    directory = directory or build_directory(graph.name)
+    for path in _write(graph, directory):
+        click.echo(f"wrote {path}")
+    if verified and not _verify(graph):
+        ctx.exit(1)
+
+
+def _write(graph: Graph, directory: Path) -> list[Path]:
+    """Writes the results and returns their paths; without Graphviz the drawing is left out, and said so."""
+    from archc.backends.dot import svg
+    from archc.backends.torch_source import emit
+    from archc.ir.json_graph import to_json_text
+
+    contents = {".py": emit(graph), ".json": to_json_text(graph)}
+    try:
+        contents[".svg"] = svg(graph)
+    except ArchError as error:
+        print_diagnostics(error.diagnostics)
+        complain("warning: the drawing is left out; all else is written")
+    paths = []
+    for suffix, content in contents.items():
+        path = directory / f"{graph.name}{suffix}"
+        write_file(path, content)
+        paths.append(path)
+    return paths
+
+
+def _verify(graph: Graph) -> bool:
+    from archc.measure.verify import verify
+
+    report = verify(graph)
+    click.echo(str(report))
+    return report.ok

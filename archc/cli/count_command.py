@@ -1,0 +1,106 @@
+"""`archc count`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archc.analyses.figures import shape_text, short
+from archc.analyses.sections import sections
+from archc.cli.console import print_json, print_table
+from archc.cli.options import format_option, graph_options, load_graph, spec_argument
+
+if TYPE_CHECKING:
+    from archc.ir.graph import Graph
+    from archc.ops.base import Cost
+
+EPILOG = """\b
+Examples:
+  archc count resnet50
+  archc count mynet.arch --input 3x32x32 -p classes=10
+  archc count resnet50 --format json
+
+\b
+One mac is one multiply-add; flops are 2 x macs plus the element-wise work; activations are the
+outputs of convolutions. All are of one example, in eval mode."""
+
+
+@click.command(epilog=EPILOG)
+@spec_argument
+@graph_options
+@format_option
+def command(
+    spec: str,
+    params: tuple[tuple[str, Any], ...],
+    input_: tuple[int, ...] | None,
+    sample: int | None,
+    format_: str,
+) -> None:
+    """Count parameters, MACs and activations, per section."""
+    graph = load_graph(spec, params, input_, sample)
+    if format_ == "json":
+        print_json(count_to_dict(graph))
+    else:
+        print_summary(graph)
+
+
+def count_to_dict(graph: Graph) -> dict[str, Any]:
+    """The figures of a graph as `--format json` prints them."""
+    return {
+        "name": graph.name,
+        "input": list(graph.inputs[0].shape),
+        "outputs": {o.name: list(graph.nodes[o.node].shape) for o in graph.outputs if not o.train_only},
+        **cost_to_dict(graph.cost),
+        "train_only_params": graph.train_only_cost.params,
+        "nodes": len(graph.nodes),
+        "sections": [
+            {
+                "name": s.name,
+                "block": s.block,
+                "repeats": s.repeats,
+                "output": list(s.shape),
+                **cost_to_dict(s.cost),
+                "train_only_params": s.train_only_cost.params,
+            }
+            for s in sections(graph)
+        ],
+    }
+
+
+def cost_to_dict(cost: Cost) -> dict[str, int]:
+    """A cost by the names of its fields."""
+    return {
+        "params": cost.params,
+        "buffers": cost.buffers,
+        "macs": cost.macs,
+        "flops": cost.flops,
+        "activations": cost.activations,
+    }
+
+
+def print_summary(graph: Graph) -> None:
+    """The summary table: a line per section, then the totals to the unit."""
+
+    def figures(cost: Cost) -> tuple[str, str, str]:
+        return short(cost.params), short(cost.macs), short(cost.activations)
+
+    rows: list[tuple[str, ...]] = [("input", "", shape_text(graph.inputs[0].shape), "", "", "")]
+    rows += [
+        (s.name, _applied(s.block, s.repeats), shape_text(s.shape), *figures(s.cost)) for s in sections(graph)
+    ]
+    output = graph.nodes[graph.outputs[0].node].shape
+    rows += [(), ("total", "", shape_text(output), *figures(graph.cost))]
+    click.echo(graph.name)
+    print_table(("section", "block", "output", "params", "macs", "activations"), rows, left=3)
+    cost = graph.cost
+    click.echo(
+        f"params {cost.params:,} · macs {cost.macs:,} · flops {cost.flops:,} · "
+        f"activations {cost.activations:,} · buffers {cost.buffers:,}"
+    )
+    if graph.train_only_cost.params:
+        click.echo(f"and {graph.train_only_cost.params:,} params in training only")
+
+
+def _applied(block: str, repeats: int) -> str:
+    return f"{repeats} × {block or 'op'}" if repeats > 1 else block

@@ -1,0 +1,87 @@
+"""The `archc` command: finds commands lazily, and turns what goes wrong into messages and exit codes.
+
+Exit codes: 0 done, 1 diagnostics, 2 usage, 130 interrupted, 141 the reader of our output went away.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from archc import __version__
+from archc.cli.console import fail, print_diagnostics
+from archc.diagnostics import ArchError, nearest
+
+COMMANDS = ("build", "check", "count", "draw", "emit", "fmt", "list", "explain", "completion")
+
+EPILOG = """\b
+A first walk:
+  archc list 'resnet*'            what is in the library
+  archc build resnet50            check, count, draw and compile one
+  archc check mynet.arch          what is wrong with yours
+  archc explain E0312             what a message means
+
+\b
+SPEC is a file (mynet.arch), one declaration of a file (mynet.arch:small), or a library name (resnet50)."""
+
+
+class LazyGroup(click.Group):
+    """Imports `archc.cli.NAME_command` when NAME is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"archc.cli.{cmd_name}_command").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            guess = nearest(name, COMMANDS)
+            hint = f" Did you mean `archc {guess}`?" if guess else ""
+            ctx.fail(f"No such command {name!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="archc", message="%(prog)s %(version)s")
+def cli() -> None:
+    """A compiler for convolutional architectures: twenty lines of text, checked, counted, drawn and
+    compiled to torch."""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Runs one command line and returns its exit code; the console script passes it to `sys.exit`."""
+    try:
+        code = cli.main(args=args, prog_name="archc", standalone_mode=False)
+        sys.stdout.flush()
+    except ArchError as error:
+        print_diagnostics(error.diagnostics)
+        return 1
+    except click.ClickException as error:
+        if isinstance(error, click.UsageError):
+            error.show()
+        else:
+            fail(error.format_message())
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        fail("interrupted")
+        return 130
+    except BrokenPipeError:
+        # The reader is gone; point stdout at nothing so that the interpreter's own flush stays silent.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return code if isinstance(code, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

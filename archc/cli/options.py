@@ -1,0 +1,135 @@
+"""Options that commands share, and loading the SPEC they name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from archc.diagnostics import ArchError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from archc.ir.graph import Graph
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_NAME = re.compile(r"[A-Za-z_]\w{0,63}", re.ASCII)
+
+
+def complete_spec(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Shell completions of a SPEC: names in the library, and files."""
+    from click.shell_completion import CompletionItem
+
+    from archc.elaborate import library_names
+
+    names = [CompletionItem(n) for n in library_names() if n.startswith(incomplete)]
+    return [*names, CompletionItem(incomplete, type="file")]
+
+
+def parse_input(text: str) -> tuple[int, ...]:
+    """`3x224x224` as (3, 224, 224), one number as (features,); raises BadParameter."""
+    sizes = re.split(r"\s*[x×,]\s*", text.strip().strip("()"))
+    if not all(re.fullmatch(r"[1-9]\d{0,8}", s, re.ASCII) for s in sizes):
+        raise click.BadParameter(f"{text!r} is not channels x height x width, such as 3x224x224")
+    if len(sizes) == 4:
+        raise click.BadParameter(f"{text!r} has four sizes: leave out the batch, as in {'x'.join(sizes[1:])}")
+    if len(sizes) not in (1, 3):
+        raise click.BadParameter(f"{text!r} has {len(sizes)} sizes: give channels x height x width")
+    return tuple(map(int, sizes))
+
+
+def parse_parameter(text: str) -> tuple[str, Any]:
+    """`name=value`, the value a literal of the language: `10`, `0.5`, `true`, `"mean"`, `[1, 2, 4]`.
+
+    A bare word is a string too, as the shell eats quotes. Raises BadParameter.
+    """
+    from archc.syntax.parse import parse_expression
+
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if not equals or not _NAME.fullmatch(name):
+        raise click.BadParameter(f"{text!r} is not name=value, such as classes=10")
+    if _NAME.fullmatch(value) and value not in ("true", "false"):
+        return name, value
+    try:
+        return name, literal_value(parse_expression(value))
+    except (ArchError, ValueError):
+        raise click.BadParameter(
+            f'{value!r} is not a literal, such as 10, 0.5, true, "mean" or [1, 2, 4]'
+        ) from None
+
+
+def literal_value(expression: Any) -> Any:
+    """The Python value of a literal expression; raises ValueError for any other expression."""
+    from archc.syntax import ast
+
+    match expression:
+        case ast.Number(value=value) | ast.String(value=value) | ast.Bool(value=value):
+            return value
+        case ast.Unary(op="-", operand=ast.Number(value=value)):
+            return -value
+        case ast.ListExpr(items=items):
+            return [literal_value(item) for item in items]
+        case ast.TupleExpr(items=items):
+            return tuple(literal_value(item) for item in items)
+    raise ValueError("not a literal")
+
+
+def spec_argument(command: Command) -> Command:
+    """The SPEC argument."""
+    return click.argument("spec", metavar="SPEC", shell_complete=complete_spec)(command)
+
+
+def graph_options(command: Command) -> Command:
+    """-p, --input and --sample: how to call the arch that SPEC names."""
+    for option in (
+        click.option(
+            "--sample", type=click.IntRange(min=0), metavar="SEED", help="Answer open choices at random."
+        ),
+        click.option(
+            "--input",
+            "input_",
+            type=parse_input,
+            metavar="CxHxW",
+            help="Input size instead of the declared one.",
+        ),
+        click.option(
+            "-p",
+            "params",
+            type=parse_parameter,
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Set a parameter; repeatable.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def format_option(command: Command) -> Command:
+    """--format text|json."""
+    return click.option(
+        "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
+    )(command)
+
+
+def load_graph(
+    spec: str, params: tuple[tuple[str, Any], ...], input_: tuple[int, ...] | None, sample: int | None
+) -> Graph:
+    """The graph of SPEC; raises ArchError, or UsageError for a parameter given twice."""
+    from archc.elaborate import load
+
+    arguments = dict(params)
+    if len(arguments) < len(params):
+        names = [name for name, _ in params]
+        twice = next(n for n in names if names.count(n) > 1)
+        raise click.UsageError(f"-p {twice} is given twice")
+    clash = next((n for n in arguments if n in ("spec", "input", "sample")), None)
+    if clash:
+        raise click.UsageError(
+            f"-p {clash}=… is not a parameter of a spec" + (f"; use --{clash}" if clash != "spec" else "")
+        )
+    return load(spec, input=input_, sample=sample, **arguments)

@@ -1,0 +1,319 @@
+"""The statements only an arch has: input, sections, outputs, info, expect and require."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from archc.diagnostics import Span
+from archc.elaborate.arithmetic import is_number
+from archc.elaborate.expressions import hint_of, truth
+from archc.elaborate.run import ElabFrame, StackEntry
+from archc.elaborate.signature import BlockTarget
+from archc.elaborate.statements import Execute, StatementCompiler, assigned_names, free_names
+from archc.elaborate.values import (
+    MISSING,
+    Composition,
+    Failure,
+    OpValue,
+    Rejected,
+    Tensor,
+    fail,
+    is_op,
+    show,
+    show_shape,
+    type_name,
+)
+from archc.ir import Graph, Scope
+from archc.ops.base import FREE
+from archc.ops.input import Input
+from archc.syntax import ast
+
+METRICS: dict[str, Callable[[Graph], int]] = {
+    "params": lambda g: g.cost.params,
+    "macs": lambda g: g.cost.macs,
+    "flops": lambda g: g.cost.flops,
+    "activations": lambda g: g.cost.activations,
+    "buffers": lambda g: g.cost.buffers,
+    "train_only_params": lambda g: g.train_only_cost.params,
+    "train_params": lambda g: g.cost.params + g.train_only_cost.params,
+}
+"""What `expect` and `require` may speak of; `train_params` counts the train-only heads too."""
+
+MAX_SIDE = 2**20
+
+
+@dataclass(slots=True)
+class Claimed:
+    """An `expect`: checked by `archc.elaborate.check` against this graph, or one with other arguments."""
+
+    statement: ast.Expect
+    overrides: dict[str, Any]
+
+
+class ArchCompiler(StatementCompiler):
+    """Compiles an arch's body."""
+
+    def __init__(self, module: Any, locals_: frozenset[str]) -> None:
+        super().__init__(module, locals_)
+        self.in_section = False
+
+    def arch_body(self, statements: ast.Body) -> Execute:
+        """The whole body, with each `require` moved to where its names are first known."""
+        execute = self.body(hoist(statements))
+
+        def run(f: ElabFrame) -> tuple[Any] | None:
+            f.run.arch.outer_ambient(f)
+            return execute(f)
+
+        return run
+
+    # ------------------------------------------------------------ input and outputs
+
+    def _Input(self, node: ast.Input) -> Execute:
+        dims = [self.expressions.compile(d) for d in node.dims]
+        name = node.name or "x"
+
+        def input_(f: ElabFrame) -> None:
+            arch = f.run.arch
+            shape: tuple[int, ...] = tuple(
+                _dimension(d(f), at.span) for d, at in zip(dims, node.dims, strict=True)
+            )
+            if arch.input_override is not None:
+                if arch.inputs:
+                    raise fail("E0513", "an input size can be given only where there is one input", node.span)
+                if len(arch.input_override) != len(shape):
+                    raise fail(
+                        "E0513", f"the input has {len(shape)} dimensions, {len(arch.input_override)} were given",
+                        node.span, f"declared as {show_shape(shape)}",
+                    )  # fmt: skip
+                shape = tuple(_dimension(d, node.span) for d in arch.input_override)
+            if name in arch.inputs:
+                raise fail("E0513", f"there are two inputs called `{name}`", node.span, "",
+                           ("name them: `input image: 3 x 224 x 224`",))  # fmt: skip
+            op = Input(shape)
+            f.vars[name] = f.body.add_node(op, (), shape, FREE, name, node.span, 0)
+            if not arch.inputs:
+                f.current = name
+            arch.inputs.append(name)
+
+        return input_
+
+    def _Output(self, node: ast.Output) -> Execute:
+        value = self.expressions.compile(node.value)
+
+        def output(f: ElabFrame) -> None:
+            arch = f.run.arch
+            found = value(f)
+            if not isinstance(found, Tensor):
+                raise fail("E0509", f"an output must be a tensor, not {show(found)}", node.value.span)
+            if any(name == node.name for name, *_ in arch.outputs) or node.name == "out":
+                raise fail("E0514", f"there is already an output called `{node.name}`", node.span)
+            arch.outputs.append((node.name, found, node.train_only, node.span))
+
+        return output
+
+    def _Info(self, node: ast.Info) -> Execute:
+        bindings = [(b.name or "", self.expressions.compile(b.value), b.span) for b in node.bindings]
+
+        def info(f: ElabFrame) -> None:
+            for name, value, span in bindings:
+                found = value(f)
+                if not isinstance(found, str | int | float | bool):
+                    raise fail("E0515", f"info holds numbers and strings, not {show(found)}", span)
+                f.run.arch.info[name] = found
+
+        return info
+
+    # ------------------------------------------------------------ claims
+
+    def _Expect(self, node: ast.Expect) -> Execute:
+        overrides = [(a.name or "", self.expressions.compile(a.value), a.span) for a in node.overrides]
+
+        def expect(f: ElabFrame) -> None:
+            for claim in node.claims:
+                if claim.metric not in METRICS:
+                    raise fail(
+                        "E0516", f"there is no figure called `{claim.metric}`", claim.span, "",
+                        (f"the figures are: {', '.join(METRICS)}",),
+                    )  # fmt: skip
+            f.run.arch.claims.append(Claimed(node, {name: value(f) for name, value, _ in overrides}))
+
+        return expect
+
+    def _Require(self, node: ast.Require) -> Execute:
+        mentioned = set(free_names(node.condition)) & set(METRICS) - self.locals
+        condition = ArchCompiler(self.module, self.locals | mentioned).expressions.compile(node.condition)
+
+        def check(f: ElabFrame) -> None:
+            if truth(condition(f), node.condition.span):
+                return
+            if f.run.chooser is not None:
+                raise Rejected(node.condition.span.text)
+            seen = sorted({n for n in free_names(node.condition) if n in f.vars and not is_op(f.vars[n])})
+            raise fail(
+                "E0517", "a requirement is not met", node.condition.span, "this is false",
+                notes=tuple(f"{n} = {show(f.vars[n])}" for n in seen),
+            )  # fmt: skip
+
+        if mentioned:
+            return lambda f: f.run.arch.deferred.append(check)
+        return check
+
+    # ------------------------------------------------------------ sections
+
+    def _Section(self, node: ast.Section) -> Execute:
+        if self.in_section:
+            diagnostic = fail(
+                "E0519", f"`{node.kind}` inside a section", node.span, help=("sections do not nest",)
+            )
+
+            def nested(f: ElabFrame) -> None:
+                raise diagnostic
+
+            return nested
+        name_of = self._section_name(node)
+        if node.body is not None:
+            return self._section_body(node, name_of)
+        assert node.op is not None  # the grammar gives one of the two
+        op, span, hint = self.expressions.compile(node.op), node.op.span, hint_of(node.op)
+        repeat = None if node.repeat is None else self.expressions.compile(node.repeat)
+        at = node.repeat.span if node.repeat else span
+
+        def section(f: ElabFrame) -> None:
+            arch = f.run.arch
+            if not arch.inputs:
+                raise fail("E0508", f"`{node.kind}` comes before `input`", node.span, "no tensor yet",
+                           ("begin the body with `input 3 x 224 x 224`",))  # fmt: skip
+            count = 1 if repeat is None else _count(repeat(f), at)
+            found = op(f)
+            if not is_op(found):
+                raise fail("E0520", f"`{node.kind}` applies an op, not {show(found)}", span,
+                           f"this is {type_name(found)}")  # fmt: skip
+            name = name_of(arch)
+            if count == 0:
+                return
+            scope = arch.open_scope(0, name, "section", node.span)
+            entry = StackEntry(f"in {node.kind} {name}", span)
+            f.run.stack.append(entry)
+            try:
+                for i in range(count):
+                    f.scope = scope
+                    if repeat is not None:
+                        f.scope = arch.open_scope(scope, str(i), "repeat", node.span)
+                        f.run.stack.append(StackEntry(f"{_ordinal(i)} of {count}", span))
+                    if node.kind == "stage":
+                        arch.count_repetition(f.scope)
+                    try:
+                        _apply_section(f, _later(found) if i else found, span, hint)
+                    finally:
+                        if repeat is not None:
+                            f.run.stack.pop()
+            finally:
+                f.scope = 0
+                f.run.stack.pop()
+
+        return section
+
+    def _section_body(self, node: ast.Section, name_of: Callable[[Any], str]) -> Execute:
+        assert node.body is not None  # checked by the caller
+        self.in_section = True
+        body = self.body(node.body)
+        self.in_section = False
+
+        def section(f: ElabFrame) -> tuple[Any] | None:
+            arch = f.run.arch
+            name = name_of(arch)
+            f.scope = arch.open_scope(0, name, "section", node.span)
+            if node.kind == "stage":
+                arch.count_repetition(f.scope)
+            f.run.stack.append(StackEntry(f"in {node.kind} {name}", node.span))
+            try:
+                return body(f)
+            finally:
+                f.scope = 0
+                f.run.stack.pop()
+
+        return section
+
+    def _section_name(self, node: ast.Section) -> Callable[[Any], str]:
+        in_loop = self.loops > 0
+        kind, given = node.kind, node.name
+
+        def name(arch: Any) -> str:
+            if kind == "stage" and given is None:
+                arch.stages += 1
+                return str(arch.unique_name(f"s{arch.stages}", False))
+            return str(arch.unique_name(given or kind, in_loop))
+
+        return name
+
+
+def hoist(statements: ast.Body) -> ast.Body:
+    """Each `require` right after the last statement that binds one of its names, before any later work."""
+    placed: list[ast.Stmt] = []
+    requires: list[ast.Stmt] = []
+    for statement in statements:
+        (requires if isinstance(statement, ast.Require) else placed).append(statement)
+    for require in requires:
+        names = set(free_names(require.condition))
+        last = -1
+        for i, statement in enumerate(placed):
+            if names & set(assigned_names((statement,))):
+                last = i
+        while last + 1 < len(placed) and isinstance(placed[last + 1], ast.Require):
+            last += 1
+        placed.insert(last + 1, require)
+    return tuple(placed)
+
+
+def _apply_section(f: ElabFrame, op: Any, span: Span, hint: str) -> None:
+    current = f.vars.get(f.current, MISSING)
+    if not isinstance(current, Tensor):
+        raise Failure
+    only = op.steps[0].op if isinstance(op, Composition) and len(op.steps) == 1 else op
+    merge = isinstance(only, OpValue) and isinstance(only.target, BlockTarget)
+    try:
+        found = f.run.apply(f, only if merge else op, [current], span, hint, merge)
+    except Failure as failure:
+        if failure.diagnostic is not None:
+            f.run.report(failure.diagnostic)
+        f.vars[f.current] = Tensor(current.body, current.ref, current.shape, tainted=True)
+        return
+    if not isinstance(found, Tensor):
+        raise fail("E0521", f"a section must end in one tensor, not {show(found)}", span, "",
+                   ("use a section with a body, `stage { … }`, for several",))  # fmt: skip
+    f.vars[f.current] = found
+
+
+def _later(op: Any) -> Any:
+    """From the second repetition on, one partially applied op that declares `stride` gets 1."""
+    if isinstance(op, OpValue) and "stride" in op.target.by_name and op.args.get("stride", 1) != 1:
+        return OpValue(op.target, {**op.args, "stride": 1}, op.arg_spans, op.captured, op.span, op.positional)
+    return op
+
+
+def _count(value: Any, span: Span) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if type(value) is not int or value < 0:
+        raise fail("E0518", f"a stage repeats a whole number of times, not {show(value)}", span)
+    if value > 20_000:
+        raise fail("E0905", f"{value:,} repetitions make more than 20,000 nodes", span)
+    return value
+
+
+def _dimension(value: Any, span: Span) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if type(value) is not int or not is_number(value) or not 1 <= value <= MAX_SIDE:
+        raise fail("E0513", f"an input dimension is an int from 1 to {MAX_SIDE:,}, not {show(value)}", span)
+    return value
+
+
+def _ordinal(i: int) -> str:
+    return ("first", "second", "third")[i] if i < 3 else f"repetition {i + 1}"
+
+
+__all__ = ["METRICS", "ArchCompiler", "Claimed", "Scope", "hoist"]

@@ -1,0 +1,175 @@
+"""Building graphs: bodies collect nodes, finished bodies become templates that cost nothing to reuse.
+
+A block call elaborates its body once per distinct (block, arguments, ambients, input shapes); every
+further call is an `Instance` of that template. `archc.elaborate.flatten` expands instances into the
+flat `Graph`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from archc.diagnostics import Span
+from archc.elaborate.values import Tensor
+from archc.ops.base import FREE, Cost, NoVarianceRule, Op, Shape
+
+
+@dataclass(slots=True)
+class NodeItem:
+    """A primitive application; its value id is `value`."""
+
+    op: Op
+    inputs: tuple[int, ...]
+    shape: Shape
+    cost: Cost
+    hint: str
+    span: Span
+    scope: int
+    value: int
+
+
+@dataclass(slots=True)
+class AliasItem:
+    """`with_std`: the same tensor with an asserted variance; emits nothing."""
+
+    source: int
+    variance: float
+    value: int
+
+
+@dataclass(slots=True)
+class InstanceItem:
+    """A block call; its outputs are value ids `value`, `value` + 1, …
+
+    merge: the section's own scope stands for the block (`s1.0` is the block, not `s1.0.bottleneck`).
+    """
+
+    template: Template
+    inputs: tuple[int, ...]
+    hint: str
+    span: Span
+    scope: int
+    merge: bool
+    value: int
+
+
+Item = NodeItem | AliasItem | InstanceItem
+
+
+@dataclass(slots=True, eq=False)
+class Template:
+    """A finished block body.
+
+    result: the returned value with tensors replaced by output indices. reads_std: the body looked at a
+    standard deviation, so it may only be reused for equal `stds`. failed: errors were reported inside.
+    """
+
+    block: str
+    arguments: tuple[tuple[str, Any], ...]
+    input_count: int
+    items: list[Item]
+    outputs: tuple[int, ...]
+    shapes: tuple[Shape, ...]
+    result: Any
+    cost: Cost
+    node_count: int
+    reads_std: bool
+    stds: tuple[float | str, ...]
+    failed: bool
+    tainted: tuple[bool, ...]
+
+    def variances(self, inputs: tuple[float | str, ...]) -> list[float | str]:
+        """Variance of each output given those of the inputs; a string names an op without a rule."""
+        known: dict[int, float | str] = dict(enumerate(inputs))
+        propagate(self.items, known)
+        return [known[o] for o in self.outputs]
+
+
+@dataclass(slots=True, eq=False)
+class Body:
+    """A block body, or the arch itself, under construction."""
+
+    inputs: tuple[Tensor, ...]  # the caller's tensors; value ids 0 … len - 1 here
+    items: list[Item] = field(default_factory=list)
+    value_count: int = 0
+    cost: Cost = FREE
+    node_count: int = 0
+    reads_std: bool = False
+    reusable: bool = True
+    known: dict[int, float | str] = field(default_factory=dict)
+    propagated: int = 0  # how many items `known` covers
+
+    def __post_init__(self) -> None:
+        self.value_count = len(self.inputs)
+
+    def add_node(
+        self, op: Op, inputs: tuple[Tensor, ...], shape: Shape, cost: Cost, hint: str, span: Span, scope: int
+    ) -> Tensor:
+        value = self.value_count
+        self.value_count += 1
+        self.items.append(NodeItem(op, tuple([t.ref for t in inputs]), shape, cost, hint, span, scope, value))
+        self.cost += cost
+        self.node_count += 1
+        return Tensor(self, value, shape)
+
+    def add_alias(self, source: Tensor, variance: float) -> Tensor:
+        value = self.value_count
+        self.value_count += 1
+        self.items.append(AliasItem(source.ref, variance, value))
+        return Tensor(self, value, source.shape, source.tainted)
+
+    def add_instance(
+        self, template: Template, inputs: tuple[Tensor, ...], hint: str, span: Span, scope: int, merge: bool
+    ) -> list[Tensor]:
+        value = self.value_count
+        self.value_count += len(template.outputs)
+        self.items.append(
+            InstanceItem(template, tuple([t.ref for t in inputs]), hint, span, scope, merge, value)
+        )
+        self.cost += template.cost
+        self.node_count += template.node_count
+        return [
+            Tensor(self, value + i, shape, template.tainted[i]) for i, shape in enumerate(template.shapes)
+        ]
+
+    def variance(self, ref: int) -> float | str:
+        """Variance of a value in the reference state, or the name of the op that has no rule."""
+        if ref not in self.known:
+            if not self.propagated:
+                for i, tensor in enumerate(self.inputs):
+                    self.reads_std = True
+                    self.known[i] = tensor.body.variance(tensor.ref)
+            propagate(self.items[self.propagated :], self.known)
+            self.propagated = len(self.items)
+        return self.known[ref]
+
+    def input_variances(self) -> tuple[float | str, ...]:
+        return tuple(t.body.variance(t.ref) for t in self.inputs)
+
+
+def propagate(items: list[Item], known: dict[int, float | str]) -> None:
+    """Extend `known` variances over `items`, in order."""
+    for item in items:
+        if isinstance(item, NodeItem):
+            known[item.value] = node_variance(item.op, [known[i] for i in item.inputs])
+        elif isinstance(item, AliasItem):
+            known[item.value] = item.variance
+        else:
+            outputs = item.template.variances(tuple([known[i] for i in item.inputs]))
+            for i, variance in enumerate(outputs):
+                known[item.value + i] = variance
+
+
+def node_variance(op: Op, inputs: list[float | str]) -> float | str:
+    """Variance after one op. A norm or any op whose rule ignores its input resets an unknown one."""
+    unknown = next((v for v in inputs if isinstance(v, str)), None)
+    try:
+        if unknown is None:
+            return op.variance(*inputs)  # type: ignore[arg-type]  # no strings left here
+        # a rule that gives the same answer for any input does not need to know it
+        first = op.variance(*[2.0 if isinstance(v, str) else v for v in inputs])
+        second = op.variance(*[3.0 if isinstance(v, str) else v for v in inputs])
+    except NoVarianceRule:
+        return op.name
+    return first if first == second else unknown

@@ -1,0 +1,156 @@
+"""Everything that can be said about a spec: static mistakes, elaboration of each arch, its claims."""
+
+from __future__ import annotations
+
+from archc.diagnostics import Diagnostic, Severity
+from archc.elaborate.arch import Definition, Elaborated, definition, elaborate
+from archc.elaborate.arch_statements import METRICS, Claimed
+from archc.elaborate.choosers import RandomChooser
+from archc.elaborate.module import Module
+from archc.elaborate.values import Failure, Rejected
+from archc.ir import Graph
+from archc.syntax import ast
+
+SAMPLES = 20
+"""How many samples of a design space are tried to find one that meets its requirements."""
+
+
+def check_module(module: Module, only: str | None = None) -> list[Diagnostic]:
+    """All diagnostics of a module: of every arch and variant in it, or of one."""
+    found = Collected()
+    found.add(module.problems)
+    if only is None:
+        found.add(module.static_problems())
+    names = [
+        n
+        for n, d in module.declarations.items()
+        if isinstance(d, ast.ArchDef | ast.VariantDef) and (only is None or n == only)
+    ]
+    if only is not None and not names:
+        names = [only]
+    for name in names:
+        try:
+            target = definition(module, name)
+        except Failure as failure:
+            if failure.diagnostic is not None:
+                found.add([failure.diagnostic])
+            continue
+        if only is None and _is_base(module, target):
+            continue
+        result = try_elaborate(target)
+        found.add(result.diagnostics)
+        if result.graph is not None:
+            found.add(claim_problems(target, result))
+    return found.diagnostics
+
+
+class Collected:
+    """Diagnostics in order, each once."""
+
+    def __init__(self) -> None:
+        self.diagnostics: list[Diagnostic] = []
+        self._seen: set[tuple[str, str, int, int, str]] = set()
+
+    def add(self, more: list[Diagnostic]) -> None:
+        for d in more:
+            key = (d.code, d.span.source.name, d.span.start, d.span.end, d.message)
+            if key not in self._seen:
+                self._seen.add(key)
+                self.diagnostics.append(d)
+
+    def worst(self) -> Severity | None:
+        if any(d.severity == "error" for d in self.diagnostics):
+            return "error"
+        return "warning" if self.diagnostics else None
+
+
+def _is_base(module: Module, target: Definition) -> bool:
+    """An arch that cannot be built alone but whose variants can: checked through them."""
+    if target.variants:
+        return False
+    open_ = any(p.default is None and p.domain is None for p in target.arch.params)
+    return open_ and any(
+        isinstance(d, ast.VariantDef)
+        and isinstance(d.base.function, ast.Name)
+        and d.base.function.id == target.arch.name
+        for d in module.declarations.values()
+    )
+
+
+def try_elaborate(target: Definition) -> Elaborated:
+    """Elaborate with defaults; a design space through the first of its samples that is accepted."""
+    spaces = any(p.domain is not None and p.default is None for p in target.arch.params)
+    result: Elaborated | None = None
+    if not spaces:
+        result = elaborate(target)
+        if not any(d.code == "E0507" for d in result.diagnostics):
+            return result
+    for index in range(SAMPLES):
+        try:
+            return elaborate(target, chooser=RandomChooser(0, index))
+        except Rejected:
+            continue
+    return result or Elaborated(None, [])
+
+
+def claim_problems(target: Definition, result: Elaborated) -> list[Diagnostic]:
+    """The `expect`s that do not hold."""
+    found: list[Diagnostic] = []
+    assert result.graph is not None  # the caller checked
+    for claimed in result.claims:
+        graph: Graph | None = result.graph
+        if claimed.overrides:
+            arguments = {k: v for k, v in claimed.overrides.items() if k != "input"}
+            other = elaborate(target, arguments=arguments, input=claimed.overrides.get("input"))
+            found += [d for d in other.diagnostics if d.severity == "error"]
+            graph = other.graph
+        if graph is not None:
+            found += _differences(claimed, graph)
+    return found
+
+
+def _differences(claimed: Claimed, graph: Graph) -> list[Diagnostic]:
+    found = []
+    for claim in claimed.statement.claims:
+        actual = METRICS[claim.metric](graph)
+        if holds(actual, claim.value, claim.truncated):
+            continue
+        source = f' ("{claimed.statement.source}")' if claimed.statement.source else ""
+        found.append(
+            Diagnostic(
+                "E0522",
+                f"{graph.name}: {claim.metric} is {actual:,}, not {claim.value.text}{source}",
+                claim.span,
+                f"{actual:,}",
+                _off(actual, claim.value),
+            )
+        )
+    return found
+
+
+def _off(actual: int, written: ast.Number) -> tuple[str, ...]:
+    if not written.value:
+        return ()
+    return (f"it is off by {actual - written.value:+,.0f} ({(actual / written.value - 1) * 100:+.2g} %)",)
+
+
+def unit_of(text: str) -> float:
+    """The value of one in the last digit written: 10 for `1.23K`, 1 for `71_489_284`."""
+    digits = text.replace("_", "").lower()
+    scale = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}.get(digits[-1], 1)
+    if scale != 1:
+        digits = digits[:-1]
+    mantissa, _, exponent = digits.partition("e")
+    decimals = len(mantissa.partition(".")[2])
+    power = int(exponent or 0) - decimals
+    return float(scale * 10**power) if power >= 0 else scale / 10**-power
+
+
+def holds(actual: int, written: ast.Number, truncated: bool) -> bool:
+    """Whether an exact figure rounds half up (or truncates) to the digits written."""
+    unit = unit_of(written.text)
+    target = written.value
+    if unit <= 1:
+        return actual == target
+    low = target if truncated else target - unit / 2
+    return bool(low <= actual < low + unit)

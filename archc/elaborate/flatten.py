@@ -1,0 +1,178 @@
+"""Expanding bodies into the flat graph: naming, drop-path ordinals, pruning."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from archc.diagnostics import Diagnostic
+from archc.elaborate.builder import AliasItem, Body, InstanceItem, Item, NodeItem
+from archc.elaborate.values import Fatal
+from archc.ir import Graph, Node, Output, Scope
+from archc.ops.base import Op
+
+
+@dataclass(slots=True)
+class Flattener:
+    """One expansion. `ordinals` gives, per root scope id, the index among all stage repetitions."""
+
+    scopes: list[Scope]
+    ordinals: dict[int, int]
+    total: int
+    nodes: list[Node] = field(default_factory=list)
+    resolved: dict[tuple[int, int], Op] = field(default_factory=dict)
+
+    def run(self, body: Body) -> list[int]:
+        """Node id of every value of the root body."""
+        return self._expand(body.items, [], body.value_count, None, -1)
+
+    def _expand(
+        self, items: list[Item], inputs: list[int], count: int, scope: int | None, ordinal: int
+    ) -> list[int]:
+        ids = inputs + [0] * (count - len(inputs))
+        names = _names(items)
+        for item, name in zip(items, names, strict=True):
+            if isinstance(item, NodeItem):
+                at = item.scope if scope is None else scope
+                index = self.ordinals.get(at, -1) if scope is None else ordinal
+                ids[item.value] = len(self.nodes)
+                op = self._resolve(item, index)
+                self.nodes.append(
+                    Node(
+                        len(self.nodes),
+                        op,
+                        tuple([ids[i] for i in item.inputs]),
+                        item.shape,
+                        item.cost,
+                        name,
+                        at,
+                        item.span,
+                    )  # fmt: skip
+                )
+            elif isinstance(item, AliasItem):
+                ids[item.value] = ids[item.source]
+            else:
+                self._expand_instance(item, name, ids, scope, ordinal)
+        return ids
+
+    def _expand_instance(
+        self, item: InstanceItem, name: str, ids: list[int], scope: int | None, ordinal: int
+    ) -> None:
+        template = item.template
+        at = item.scope if scope is None else scope
+        index = self.ordinals.get(at, -1) if scope is None else ordinal
+        if item.merge:
+            self.scopes[at] = replace(self.scopes[at], block=template.block, arguments=template.arguments)
+        else:
+            self.scopes.append(Scope(at, name, "block", template.block, template.arguments, item.span))
+            at = len(self.scopes) - 1
+        outputs = self._expand(
+            template.items, [ids[i] for i in item.inputs], _value_count(template.items, template.input_count), at, index
+        )  # fmt: skip
+        for i, output in enumerate(template.outputs):
+            ids[item.value + i] = outputs[output]
+
+    def _resolve(self, item: NodeItem, ordinal: int) -> Op:
+        """drop_path learns its place among the stage repetitions here, where their number is known."""
+        op: Any = item.op
+        if op.name != "drop_path" or op.schedule == "const":
+            return item.op
+        if ordinal < 0:
+            raise Fatal(
+                Diagnostic(
+                    "E0506",
+                    f'drop_path: schedule "{op.schedule}" counts stage repetitions, and this is in no stage',
+                    item.span,
+                    help=('put the block in a `stage`, or write `schedule = "const"`',),
+                )
+            )
+        key = (id(op), ordinal)
+        if key not in self.resolved:
+            self.resolved[key] = replace(op, index=ordinal, total=self.total)
+        return self.resolved[key]
+
+
+def _value_count(items: list[Item], inputs: int) -> int:
+    if not items:
+        return inputs
+    last = items[-1]
+    return last.value + (len(last.template.outputs) if isinstance(last, InstanceItem) else 1)
+
+
+def _names(items: list[Item]) -> list[str]:
+    """Names unique within each scope: the called name, numbered from 1 where it occurs again."""
+    keys = [(-1, "") if isinstance(i, AliasItem) else (i.scope, i.hint) for i in items]
+    merged = [isinstance(i, InstanceItem) and i.merge for i in items]
+    totals = Counter(k for k, m in zip(keys, merged, strict=True) if not m)
+    taken = set(totals)
+    seen: Counter[tuple[int, str]] = Counter()
+    names = []
+    for key, is_merged in zip(keys, merged, strict=True):
+        scope, hint = key
+        if is_merged or totals[key] == 1:
+            names.append(hint)
+            continue
+        seen[key] += 1
+        while (scope, f"{hint}{seen[key]}") in taken:
+            seen[key] += 1
+        names.append(f"{hint}{seen[key]}")
+    return names
+
+
+def prune(
+    nodes: list[Node], scopes: list[Scope], outputs: list[Output]
+) -> tuple[tuple[Node, ...], tuple[Scope, ...], tuple[Output, ...]]:
+    """Keep what reaches an output (and all inputs), mark what only reaches train-only ones, renumber."""
+    in_eval = _reaching(nodes, [o.node for o in outputs if not o.train_only])
+    in_any = _reaching(nodes, [o.node for o in outputs])
+    ids: dict[int, int] = {}
+    kept: list[Node] = []
+    used: set[int] = {0}
+    for node in nodes:
+        if node.id not in in_any and node.op.kind != "input":
+            continue
+        ids[node.id] = len(kept)
+        at = node.scope
+        while at not in used:
+            used.add(at)
+            at = scopes[at].parent
+        kept.append(node)
+    scope_ids = {old: new for new, old in enumerate(sorted(used))}
+    final = tuple(
+        Node(
+            ids[n.id], n.op, tuple([ids[i] for i in n.inputs]), n.shape, n.cost, n.name, scope_ids[n.scope],
+            n.span, n.id not in in_eval and n.op.kind != "input",
+        )
+        for n in kept
+    )  # fmt: skip
+    final_scopes = tuple(
+        replace(scopes[i], parent=scope_ids[scopes[i].parent] if scopes[i].parent >= 0 else -1)
+        for i in sorted(used)
+    )
+    return final, final_scopes, tuple(replace(o, node=ids[o.node]) for o in outputs)
+
+
+def _reaching(nodes: list[Node], targets: list[int]) -> set[int]:
+    live = set(targets)
+    for node in reversed(nodes):
+        if node.id in live:
+            live.update(node.inputs)
+    return live
+
+
+def graph_of(
+    body: Body,
+    scopes: list[Scope],
+    ordinals: dict[int, int],
+    total: int,
+    outputs: list[tuple[str, int, bool]],
+    **about: Any,
+) -> Graph:
+    """The finished graph of a root body; `outputs` are (name, value id, train_only)."""
+    flat = Flattener(list(scopes), ordinals, total)
+    ids = flat.run(body)
+    nodes, kept, outs = prune(
+        flat.nodes, flat.scopes, [Output(name, ids[value], train) for name, value, train in outputs]
+    )
+    return Graph(nodes=nodes, scopes=kept, outputs=outs, **about)

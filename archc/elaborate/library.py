@@ -1,0 +1,214 @@
+"""Finding, reading and caching .arch files: the shipped library and the user's own."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from functools import cached_property
+from pathlib import Path
+
+from archc.diagnostics import ArchError, Diagnostic, Source, Span, nearest
+from archc.elaborate.expressions import SPECIALS, Special
+from archc.elaborate.module import Module
+from archc.elaborate.run import Caches
+from archc.elaborate.values import Failure, fail
+from archc.syntax import ast
+from archc.syntax.parse import parse, source_from_bytes
+from archc.syntax.resources import data_root
+
+MAX_SOURCE = 256 * 1024
+MAX_IMPORT_DEPTH = 8
+MAX_FILES = 32
+NOWHERE = Span(Source("<command>", ""), 0, 0)
+_DECLARED = re.compile(r"^(?:arch|variant)[ \t]+([A-Za-z_]\w*)", re.MULTILINE)
+
+
+class Library:
+    """The modules of one process. Files are parsed once and again when they change."""
+
+    def __init__(self) -> None:
+        self.root = data_root("specs")
+        self.caches = Caches()
+        self.modules: dict[Path, tuple[tuple[int, int], Module]] = {}
+        self.loading: list[Path] = []
+        self._names: dict[str, Path] | None = None
+
+    @cached_property
+    def specials(self) -> dict[str, Special]:
+        """Builtins that need the frame."""
+        from archc.elaborate.picks import PICK
+
+        return {**SPECIALS, "pick": PICK}
+
+    # ------------------------------------------------------------ files
+
+    def open(self, path: Path) -> Module:
+        """The module of a spec file given by the user; raises ArchError when it cannot be read."""
+        try:
+            return self._load(path, str(path), confined=None)
+        except Failure as failure:
+            raise ArchError([_diagnostic(failure)]) from None
+
+    def import_module(self, importer: Module, statement: ast.Import) -> Module:
+        """The module an `import` names: beside the importing file, else shipped; raises Failure."""
+        parts = statement.module
+        for base, shipped in ((Path(importer.source.name).parent, False), (self.root, True)):
+            if not shipped and self._is_shipped(importer):
+                continue
+            path = base.joinpath(*parts).with_suffix(".arch")
+            if path.is_file() or path.is_symlink():
+                name = "/".join(parts) + ".arch" if shipped else str(path)
+                try:
+                    return self._load(
+                        path, name, confined=base, statement=statement, depth=importer.depth + 1
+                    )
+                except ArchError as error:
+                    raise Failure(error.diagnostics[0]) from None
+        dotted = ".".join(parts)
+        shipped_names = [
+            ".".join(p.relative_to(self.root).with_suffix("").parts) for p in self.root.rglob("*.arch")
+        ]
+        near = nearest(dotted, shipped_names)
+        raise fail(
+            "E0211", f"no file for `{dotted}`", statement.span, "looked beside this file and in the library",
+            (f"did you mean `{near}`?",) if near else (),
+        )  # fmt: skip
+
+    def _is_shipped(self, module: Module) -> bool:
+        found = self.modules.get(self.root / module.source.name)
+        return found is not None and found[1] is module
+
+    def _load(
+        self,
+        path: Path,
+        name: str,
+        confined: Path | None,
+        statement: ast.Import | None = None,
+        depth: int = 0,
+    ) -> Module:
+        span = statement.span if statement else NOWHERE
+        shipped = path.is_relative_to(self.root)
+        if path in self.loading:
+            chain = " -> ".join(p.stem for p in [*self.loading[self.loading.index(path) :], path])
+            raise fail(
+                "E0212", f"import cycle: {chain}", span, help=("move what both need into a third file",)
+            )
+        if depth > MAX_IMPORT_DEPTH or len(self.loading) > MAX_FILES:
+            raise fail("E0907", f"imports are nested more than {MAX_IMPORT_DEPTH} deep", span)
+        data, stamp = self._read(path, name, span, confined, shipped)
+        known = self.modules.get(path)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        if (
+            depth
+            and not shipped
+            and sum(1 for p in self.modules if not p.is_relative_to(self.root)) > 4 * MAX_FILES
+        ):
+            raise fail("E0907", f"more than {MAX_FILES} files are imported", span)
+        source = source_from_bytes(name, data)
+        self.loading.append(path)
+        try:
+            tree, problems = parse(source)
+            module = Module(self, source, tree, problems, depth)
+            self.modules[path] = (stamp, module)
+        finally:
+            self.loading.pop()
+        self._check_cycles(module, path)
+        return module
+
+    def _check_cycles(self, module: Module, path: Path) -> None:
+        """Imports are loaded with their importer, so that a cycle shows at once."""
+        self.loading.append(path)
+        try:
+            for statement in module.tree.statements:
+                if isinstance(statement, ast.Import):
+                    try:
+                        self.import_module(module, statement)
+                    except Failure as failure:
+                        module.problems.append(_diagnostic(failure))
+        finally:
+            self.loading.pop()
+
+    def _read(
+        self, path: Path, name: str, span: Span, confined: Path | None, shipped: bool
+    ) -> tuple[bytes, tuple[int, int]]:
+        """The bytes of a file and a stamp of its state; symlinks and hard links are no way out."""
+        if confined is not None and not shipped:
+            at = confined
+            for part in path.relative_to(confined).parts:
+                at = at / part
+                if at.is_symlink():
+                    raise fail("E0216", f"{name} is a symbolic link", span, "imports do not follow links")
+        try:
+            flags = (
+                os.O_RDONLY | os.O_NONBLOCK | (os.O_NOFOLLOW if confined is not None and not shipped else 0)
+            )
+            handle = os.open(path, flags)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not a valid path"
+            raise fail("E0217", f"cannot read {name}: {reason}", span) from None
+        with os.fdopen(handle, "rb") as file:
+            info = os.fstat(handle)
+            if not stat.S_ISREG(info.st_mode):
+                raise fail("E0217", f"cannot read {name}: not a regular file", span)
+            if confined is not None and not shipped and info.st_nlink > 1:
+                raise fail("E0216", f"{name} is a hard link", span, "imports do not follow links")
+            return file.read(MAX_SOURCE + 1), (info.st_mtime_ns, info.st_size)
+
+    # ------------------------------------------------------------ library names
+
+    def names(self) -> dict[str, Path]:
+        """Every arch and variant of the shipped library and the file declaring it."""
+        if self._names is None:
+            self._names = {}
+            for path in sorted(self.root.rglob("*.arch")):
+                if path.is_relative_to(self.root / "std"):
+                    continue
+                for name in _DECLARED.findall(path.read_text(encoding="utf-8")):
+                    self._names.setdefault(name, path)
+        return self._names
+
+    def shipped(self, path: Path) -> Module:
+        """A module of the shipped library by its path."""
+        try:
+            return self._load(path, str(path.relative_to(self.root)), confined=self.root)
+        except Failure as failure:
+            raise ArchError([_diagnostic(failure)]) from None
+
+    def locate(self, spec: str) -> tuple[Module, str | None]:
+        """`path.arch`, `path.arch:name` or a library name -> the module and the name asked for."""
+        path_text, _, name = spec.partition(":")
+        if path_text.endswith(".arch") or "/" in path_text or Path(path_text).is_file():
+            path = Path(path_text)
+            try:
+                inside = path.resolve().is_relative_to(self.root.resolve())
+            except (OSError, ValueError):
+                inside = False
+            module = self.open(path) if not inside else self._open_shipped(path)
+            return module, name or None
+        names = self.names()
+        if path_text in names and not name:
+            return self.shipped(names[path_text]), path_text
+        near = nearest(path_text, names)
+        raise ArchError(
+            [
+                Diagnostic(
+                    "E0218", f"no spec is called `{spec}`", Span(Source(spec, ""), 0, 0), "",
+                    (f"did you mean `{near}`?",) if near else ("`archc list` shows the library",),
+                )
+            ]
+        )  # fmt: skip
+
+    def _open_shipped(self, path: Path) -> Module:
+        """A library file named by path: loaded once, shown by the path the user typed."""
+        full = self.root / path.resolve().relative_to(self.root.resolve())
+        try:
+            return self._load(full, str(path), confined=None)
+        except Failure as failure:
+            raise ArchError([_diagnostic(failure)]) from None
+
+
+def _diagnostic(failure: Failure) -> Diagnostic:
+    assert failure.diagnostic is not None  # raised by `fail`, which always carries one
+    return failure.diagnostic

@@ -1,0 +1,149 @@
+"""Mistakes that show without running anything: unknown names, types and keywords, recursion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+from archc.diagnostics import Diagnostic, Span, did_you_mean
+from archc.elaborate.arch_statements import METRICS
+from archc.elaborate.expressions import target_names
+from archc.elaborate.module import Module
+from archc.elaborate.signature import TYPES, Target, unknown_argument
+from archc.elaborate.statements import assigned_names
+from archc.elaborate.values import MISSING, Failure, OpValue
+from archc.syntax import ast
+
+
+def static_problems(module: Module) -> list[Diagnostic]:
+    """The static mistakes of every declaration of a module, run or not."""
+    checker = _Checker(module)
+    for declaration in module.tree.statements:
+        checker.declaration(declaration)
+    return checker.found
+
+
+class _Checker:
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        self.found: list[Diagnostic] = []
+
+    def declaration(self, node: ast.Stmt) -> None:
+        if isinstance(node, ast.BlockDef | ast.ArchDef):
+            self._parameters(node.params)
+            names = frozenset(p.name for p in node.params) | frozenset(assigned_names(node.body))
+            for param in node.params:
+                self.visit(param.default, names)
+            self.visit(node.body, names)
+            if isinstance(node, ast.BlockDef):
+                self._recursion(node)
+        elif isinstance(node, ast.FnDef):
+            self.visit(node.value, frozenset(p.name for p in node.params))
+        elif isinstance(node, ast.Assign):
+            self.visit(node.value, frozenset())
+        elif isinstance(node, ast.VariantDef):
+            self.visit(node.base.args, frozenset())
+            self.visit(node.body, frozenset())
+
+    def _parameters(self, params: tuple[ast.Param, ...]) -> None:
+        seen: set[str] = set()
+        for param in params:
+            if param.name in seen:
+                self._add("E0208", f"two parameters are called `{param.name}`", param.span)
+            seen.add(param.name)
+            self._type(param.type)
+            if param.ambient and (param.type is None or param.type.name == "tensor"):
+                self._add(
+                    "E0210", f"`{param.name}` cannot be ambient: it is a tensor", param.span,
+                    ("give it a type: `ambient name: op`",),
+                )  # fmt: skip
+
+    def _type(self, node: ast.TypeExpr | None) -> None:
+        if node is None:
+            return
+        if node.name not in TYPES:
+            self._add(
+                "E0209", f"there is no type `{node.name}`", node.span,
+                did_you_mean(node.name, TYPES) or (f"the types are: {', '.join(TYPES)}",),
+            )  # fmt: skip
+        for arg in node.args:
+            self._type(arg)
+
+    def _recursion(self, node: ast.BlockDef) -> None:
+        for call in _calls(node.body):
+            if isinstance(call.function, ast.Name) and call.function.id == node.name:
+                self._add(
+                    "E0219", f"block `{node.name}` calls itself", call.span,
+                    ("the language has no recursion: use `for`, or `n * op`",),
+                )  # fmt: skip
+
+    # ------------------------------------------------------------ names
+
+    def visit(self, node: Any, names: frozenset[str]) -> None:
+        """Walk a syntax tree with the names bound around it."""
+        if isinstance(node, ast.Name):
+            self._name(node, names)
+        elif isinstance(node, tuple):
+            for item in node:
+                self.visit(item, names)
+        elif isinstance(node, ast.ListComp):
+            inner = names | {n for c in node.clauses for n in target_names(c.target)}
+            self.visit((node.element, *node.clauses), frozenset(inner))
+        elif isinstance(node, ast.FnDef):
+            self.visit(node.value, names | {p.name for p in node.params})
+        elif isinstance(node, ast.Require):
+            self.visit(node.condition, names | set(METRICS))
+        elif isinstance(node, ast.Syntax):
+            if isinstance(node, ast.Call):
+                self._keywords(node, names)
+            for f in fields(node):
+                if f.name not in ("span", "name_span"):
+                    self.visit(getattr(node, f.name), names)
+
+    def _name(self, node: ast.Name, names: frozenset[str]) -> None:
+        if node.id in names:
+            return
+        try:
+            if self.module.resolve(node.id) is not MISSING:
+                return
+        except Failure as failure:
+            if failure.diagnostic is not None:
+                self.found.append(failure.diagnostic)
+            return
+        self._add(
+            "E0201", f"`{node.id}` is not defined", node.span,
+            did_you_mean(node.id, [*names, *self.module.visible()]), "not found",
+        )  # fmt: skip
+
+    def _keywords(self, node: ast.Call, names: frozenset[str]) -> None:
+        """Unknown keywords of ops and blocks called by their own name."""
+        if not isinstance(node.function, ast.Name) or node.function.id in names:
+            return
+        try:
+            value = self.module.resolve(node.function.id)
+        except Failure:
+            return
+        if not isinstance(value, OpValue):
+            return
+        target: Target = value.target
+        for arg in node.args:
+            if arg.name and arg.name not in target.by_name and arg.name not in target.tensor_names:
+                failure = unknown_argument(target, arg.name, arg.span)
+                if failure.diagnostic is not None:
+                    self.found.append(failure.diagnostic)
+
+    def _add(self, code: str, message: str, span: Span, help: tuple[str, ...] = (), label: str = "") -> None:
+        self.found.append(Diagnostic(code, message, span, label, help))
+
+
+def _calls(node: Any) -> Iterator[ast.Call]:
+    if isinstance(node, ast.Call):
+        yield node
+    if isinstance(node, tuple):
+        for item in node:
+            yield from _calls(item)
+    elif isinstance(node, ast.Syntax):
+        for f in fields(node):
+            if f.name not in ("span", "name_span"):
+                yield from _calls(getattr(node, f.name))

@@ -1,0 +1,39 @@
+"""`pick`: anonymous choice points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archc.diagnostics import Span
+from archc.elaborate.expressions import Special, special
+from archc.elaborate.run import ElabFrame
+from archc.elaborate.values import fail, show
+
+
+def _pick(f: ElabFrame, args: list[tuple[str | None, Any, Span]], span: Span) -> Any:
+    """One of a list (or range), or `k` distinct members in list order."""
+    given = {name or "choices": value for name, value, _ in args}
+    if len(given) != len(args) or not set(given) <= {"choices", "k", "name"} or "choices" not in given:
+        raise fail("E0402", "pick takes a list, and `k` and `name` by keyword", span, help=(SIGNATURE,))
+    choices, k, name = given["choices"], given.get("k"), given.get("name")
+    if not isinstance(choices, list | tuple | range) or not choices:
+        raise fail("E0420", f"pick needs a list of choices, not {show(choices)}", span)
+    if k is not None and (type(k) is not int or not 1 <= k <= len(choices)):
+        raise fail("E0420", f"pick: k must be an int between 1 and {len(choices)}, not {show(k)}", span)
+    if name is not None and not isinstance(name, str):
+        raise fail("E0420", "pick: the name must be a string", span)
+    if f.run.chooser is None:
+        raise fail(
+            "E0507", "this choice is open", span, f"one of {len(choices)}",
+            ("answer it with `--sample SEED`, or pass the choices as an argument",),
+        )  # fmt: skip
+    for body in f.run.bodies:
+        body.reusable = False
+    path = f.run.pick_path(name)
+    indices = f.run.chooser.pick(path, len(choices), 1 if k is None else k)
+    picked = [choices[i] for i in indices]
+    return picked[0] if k is None else picked
+
+
+SIGNATURE = "it is declared as pick(choices, k = 1, name = …)"
+PICK: Special = special("pick", "pick(choices, k = 1, name = …)", _pick)

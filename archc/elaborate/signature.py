@@ -1,0 +1,275 @@
+"""What can be called: primitives and blocks behind one signature, and how arguments bind to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from archc.diagnostics import Span, did_you_mean
+from archc.elaborate.values import (
+    MISSING,
+    Failure,
+    Function,
+    Tensor,
+    fail,
+    is_op,
+    show,
+    tensors_in,
+    type_name,
+)
+from archc.ops.base import Op, TensorParam
+from archc.ops.params import parameters_of
+from archc.ops.registry import registry
+from archc.syntax import ast
+
+
+@dataclass(frozen=True, slots=True)
+class SigParam:
+    """A non-tensor parameter. `type` is None for op parameters (the op coerces its own)."""
+
+    name: str
+    type: ast.TypeExpr | None
+    ambient: bool
+    required: bool
+    described: str
+
+
+@dataclass(slots=True, eq=False)
+class Target:
+    """Something callable on tensors. Identity is equality."""
+
+    name: str
+    tensors: tuple[TensorParam, ...]
+    params: tuple[SigParam, ...]
+    by_name: dict[str, SigParam] = field(init=False)
+    tensor_names: frozenset[str] = field(init=False)
+    ambients: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.by_name = {p.name: p for p in self.params}
+        self.tensor_names = frozenset(t.name for t in self.tensors)
+        self.ambients = tuple(p.name for p in self.params if p.ambient)
+
+    def signature(self) -> str:
+        """`conv(x, channels, kernel = …)` for messages."""
+        parts = [t.name for t in self.tensors]
+        parts += [p.name if p.required else f"{p.name} = …" for p in self.params]
+        return f"{self.name}({', '.join(parts)})"
+
+
+@dataclass(slots=True, eq=False)
+class PrimitiveTarget(Target):
+    cls: type[Op]
+
+
+@dataclass(slots=True, eq=False)
+class BlockTarget(Target):
+    """`run` is the compiled body; `file` the name of the declaring source."""
+
+    definition: ast.BlockDef
+    defaults: dict[str, Callable[[Any], Any]]
+    run: Callable[[Any], Any]
+
+
+@dataclass(slots=True, eq=False)
+class StdTarget(Target):
+    """`with_std(x, std)`: asserts a standard deviation, emits nothing."""
+
+
+STD = StdTarget("with_std", (TensorParam("x"),), (SigParam("std", None, False, True, "a positive number"),))
+
+
+@cache
+def primitives() -> dict[str, PrimitiveTarget]:
+    """Every callable primitive by name."""
+    found = {}
+    for name, cls in registry().items():
+        if cls.kind == "input":
+            continue
+        params = tuple(
+            SigParam(p.name, None, p.ambient, p.required, p.type_name)
+            for p in parameters_of(cls)
+            if not getattr(p, "hidden", False)
+        )
+        found[name] = PrimitiveTarget(name, cls.tensors, params, cls)
+    return found
+
+
+def bind(
+    target: Target,
+    bound: dict[str, Any],
+    positional: int,
+    args: list[tuple[str | None, Any, Span]],
+    span: Span,
+) -> tuple[list[Any] | None, dict[str, Any], int]:
+    """Bind call arguments on top of those already bound.
+
+    Returns the tensor arguments (None when the call supplies none), the named ones, and how many were
+    given by position. Raises Failure on too many, unknown, repeated or partly supplied arguments.
+    """
+    values = dict(bound)
+    tensors: dict[str, Any] = {}
+    given: set[str] = set()
+    by_position = positional
+    for name, value, at in args:
+        if name is None:
+            if by_position == positional and _is_next_tensor(target, tensors, value):
+                _take_tensor(target, tensors, value)
+                continue
+            if by_position >= len(target.params):
+                raise _too_many(target, at)
+            name = target.params[by_position].name
+            by_position += 1
+        elif name in target.tensor_names:
+            if name in tensors:
+                raise fail("E0403", f"{target.name}: `{name}` is given twice", at)
+            tensors[name] = value
+            continue
+        if name in given:
+            raise fail("E0403", f"{target.name}: `{name}` is given twice", at, "already given before")
+        if name not in target.by_name:
+            raise unknown_argument(target, name, at)
+        given.add(name)
+        if tensors_in(value):
+            raise fail(
+                "E0405", f"{target.name}: `{name}` takes {target.by_name[name].described}, not {show(value)}", at,
+                help=(f"tensors come first: {target.signature()}",),
+            )  # fmt: skip
+        values[name] = value
+    if not tensors:
+        return None, values, by_position
+    missing = [t.name for t in target.tensors if t.name not in tensors]
+    if missing:
+        raise fail(
+            "E0404",
+            f"{target.name}: some of its tensors are supplied, but not `{'`, `'.join(missing)}`",
+            span,
+            f"needs {len(target.tensors)} tensors",
+            help=(f"supply all tensors or none of them: {target.signature()}",),
+        )
+    return [tensors[t.name] for t in target.tensors], values, by_position
+
+
+def _is_next_tensor(target: Target, taken: dict[str, Any], value: Any) -> bool:
+    """Whether a positional argument is the next tensor rather than the first other argument."""
+    if len(taken) < len(target.tensors):
+        return tensors_in(value) or (value == [] and target.tensors[len(taken)].many)
+    return target.tensors[-1:] != () and target.tensors[-1].many and isinstance(value, Tensor)
+
+
+def _take_tensor(target: Target, taken: dict[str, Any], value: Any) -> None:
+    """Give the next tensor parameter its value; `concat(a, b)` collects into the last, list-taking one."""
+    if len(taken) < len(target.tensors):
+        taken[target.tensors[len(taken)].name] = value
+        return
+    last = target.tensors[-1].name
+    have = taken[last]
+    taken[last] = [*(have if isinstance(have, list) else [have]), value]
+
+
+def _too_many(target: Target, at: Span) -> Failure:
+    count = len(target.params)
+    return fail(
+        "E0402",
+        f"{target.name} takes at most {count} argument{'s' if count != 1 else ''} besides its tensors",
+        at,
+        "one too many",
+        help=(f"it is declared as {target.signature()}",),
+    )
+
+
+def unknown_argument(target: Target, name: str, at: Span) -> Failure:
+    """The Failure for a keyword no parameter has."""
+    candidates = [*target.by_name, *target.tensor_names]
+    return fail(
+        "E0401",
+        f"{target.name} has no parameter `{name}`",
+        at,
+        "unknown parameter",
+        help=did_you_mean(name, candidates) or (f"it is declared as {target.signature()}",),
+    )
+
+
+def check_tensor(target: Target, param: TensorParam, value: Any, span: Span) -> Any:
+    """A tensor argument as the parameter wants it; raises Failure."""
+    if param.many:
+        if isinstance(value, Tensor):
+            return [value]
+        if isinstance(value, list | tuple) and value and all(isinstance(v, Tensor) for v in value):
+            return list(value)
+        what = "an empty list" if value in ([], ()) else show(value)
+        raise fail("E0406", f"{target.name}: `{param.name}` must be a list of tensors, not {what}", span)
+    if isinstance(value, Tensor):
+        return value
+    raise fail(
+        "E0406",
+        f"{target.name}: `{param.name}` must be a tensor, not {show(value)}",
+        span,
+        f"this is {_a(value)}",
+    )
+
+
+def _a(value: Any) -> str:
+    name = type_name(value)
+    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
+
+
+SCALARS: dict[str, type] = {"int": int, "float": float, "bool": bool, "string": str}
+TYPES = (*SCALARS, "op", "tensor", "list", "tuple", "any")
+
+
+def convert(value: Any, wanted: ast.TypeExpr) -> Any:
+    """`value` as a declared type wants it (integral floats become ints), or MISSING if it cannot be."""
+    name = wanted.name
+    if name == "any":
+        return value
+    if name == "int":
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        return value if isinstance(value, int) and not isinstance(value, bool) else MISSING
+    if name == "float":
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else MISSING
+    if name in ("bool", "string"):
+        return value if isinstance(value, SCALARS[name]) else MISSING
+    if name == "op":
+        return value if is_op(value) else MISSING
+    if name == "tensor":
+        return value if isinstance(value, Tensor) else MISSING
+    if name == "fn":
+        return value if isinstance(value, Function) else MISSING
+    return _convert_many(value, wanted)
+
+
+def _convert_many(value: Any, wanted: ast.TypeExpr) -> Any:
+    if wanted.name == "list":
+        if isinstance(value, range):
+            value = list(value)
+        if not isinstance(value, list):
+            return MISSING
+        if not wanted.args:
+            return value
+        items = [convert(v, wanted.args[0]) for v in value]
+        return MISSING if any(i is MISSING for i in items) else items
+    if not isinstance(value, tuple) or (wanted.args and len(wanted.args) != len(value)):
+        return MISSING
+    if not wanted.args:
+        return value
+    parts = [convert(v, t) for v, t in zip(value, wanted.args, strict=True)]
+    return MISSING if any(p is MISSING for p in parts) else tuple(parts)
+
+
+def describe_type(wanted: ast.TypeExpr) -> str:
+    """`list[int]`."""
+    inner = ", ".join(map(describe_type, wanted.args))
+    return f"{wanted.name}[{inner}]" if inner else wanted.name
+
+
+def is_tensor_param(param: ast.Param) -> TensorParam | None:
+    """The TensorParam a block parameter declares, if it is one: no type, `tensor`, or `list[tensor]`."""
+    if param.type is None or param.type.name == "tensor":
+        return TensorParam(param.name)
+    if param.type.name == "list" and param.type.args and param.type.args[0].name == "tensor":
+        return TensorParam(param.name, many=True)
+    return None

@@ -1,0 +1,313 @@
+"""Statements compiled to closures. A statement that fails is reported, and the next one goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from archc.diagnostics import Diagnostic, Span, did_you_mean
+from archc.elaborate import arithmetic
+from archc.elaborate.expressions import (
+    Closure,
+    ExpressionCompiler,
+    Special,
+    iterate,
+    special,
+    target_names,
+    target_setter,
+    tensor_operator,
+    truth,
+)
+from archc.elaborate.run import ElabFrame
+from archc.elaborate.values import MISSING, POISON, Failure, Tensor, fail, show, tensors_in, type_name
+from archc.syntax import ast
+
+if TYPE_CHECKING:
+    from archc.elaborate.module import Module
+
+Execute = Callable[[ElabFrame], "tuple[Any] | None"]
+"""Runs one statement; a 1-tuple is what `return` returned."""
+
+
+def assigned_names(body: Iterable[ast.Stmt]) -> Iterator[str]:
+    """Names a body binds anywhere in it, `set` names and the current tensor included."""
+    for statement in body:
+        if isinstance(statement, ast.Assign):
+            yield from target_names(statement.target)
+        elif isinstance(statement, ast.SetStmt):
+            yield from (b.name for b in statement.bindings if b.name)
+        elif isinstance(statement, ast.FnDef):
+            yield statement.name
+        elif isinstance(statement, ast.Input):
+            yield statement.name or "x"
+        elif isinstance(statement, ast.For):
+            yield from target_names(statement.target)
+            yield from assigned_names(statement.body)
+        elif isinstance(statement, ast.If):
+            yield from assigned_names(statement.then)
+            yield from assigned_names(statement.otherwise)
+        elif isinstance(statement, ast.Section) and statement.body:
+            yield from assigned_names(statement.body)
+
+
+def free_names(node: Any) -> Iterator[str]:
+    """Every name an expression or statement mentions."""
+    if isinstance(node, ast.Name):
+        yield node.id
+    elif isinstance(node, tuple):
+        for item in node:
+            yield from free_names(item)
+    elif isinstance(node, ast.Syntax):
+        for f in fields(node):
+            if f.name not in ("span", "name_span"):
+                yield from free_names(getattr(node, f.name))
+
+
+def _returns(body: Iterable[ast.Stmt]) -> bool:
+    return any(
+        isinstance(s, ast.Return)
+        or (isinstance(s, ast.For) and _returns(s.body))
+        or (isinstance(s, ast.If) and (_returns(s.then) or _returns(s.otherwise)))
+        for s in body
+    )
+
+
+class StatementCompiler:
+    """Compiles the bodies of one declaration. Arch-only statements are compiled by its subclass."""
+
+    def __init__(self, module: Module, locals_: frozenset[str]) -> None:
+        self.module = module
+        self.locals = locals_
+        self.expressions = ExpressionCompiler(module, locals_)
+        self.loops = 0
+        self.level = 0
+
+    def body(self, statements: ast.Body) -> Execute:
+        """One closure for a whole body; `set`s in it end with it."""
+        self.level += 1
+        program = []
+        for statement in statements:
+            execute = self.statement(statement)
+            names = tuple(dict.fromkeys(assigned_names((statement,))))
+            program.append((execute, names, _returns((statement,))))
+        self.level -= 1
+        set_names = tuple(
+            {b.name for s in statements if isinstance(s, ast.SetStmt) for b in s.bindings if b.name}
+        )
+
+        def run(f: ElabFrame) -> tuple[Any] | None:
+            for execute, names, returns in program:
+                try:
+                    outcome = execute(f)
+                except Failure as failure:
+                    if failure.diagnostic is not None:
+                        f.run.report(failure.diagnostic)
+                    f.body.reusable = False
+                    spoil(f, names)
+                    if returns:
+                        return (MISSING,)
+                    continue
+                if outcome is not None:
+                    return outcome
+            return None
+
+        if not set_names:
+            return run
+
+        def scoped(f: ElabFrame) -> tuple[Any] | None:
+            ambient = f.ambient
+            saved = {n: f.vars.get(n, MISSING) for n in set_names}
+            try:
+                return run(f)
+            finally:
+                f.ambient = ambient
+                for name, value in saved.items():
+                    if value is MISSING:
+                        f.vars.pop(name, None)
+                    else:
+                        f.vars[name] = value
+
+        return scoped
+
+    def statement(self, node: ast.Stmt) -> Execute:
+        """The closure of one statement."""
+        method = getattr(self, "_" + type(node).__name__, None)
+        if method is None:
+            return self._misplaced(node)
+        return method(node)  # type: ignore[no-any-return]  # dispatch by class
+
+    def _misplaced(self, node: ast.Stmt) -> Execute:
+        what = {"SetStmt": "set"}.get(type(node).__name__, type(node).__name__.lower())
+        if isinstance(node, ast.Section):
+            what = node.kind
+        diagnostic = fail(
+            "E0206", f"`{what}` belongs in an arch, not in a block", node.span,
+            help=("blocks compute and return tensors; sections, inputs and claims are the arch's",),
+        )  # fmt: skip
+
+        def raise_(f: ElabFrame) -> None:
+            raise diagnostic
+
+        return raise_
+
+    # ------------------------------------------------------------ statements of any body
+
+    def _Assign(self, node: ast.Assign) -> Execute:
+        value, span = self.expressions.compile(node.value), node.value.span
+        setter = target_setter(node.target)
+        if not node.augmented:
+
+            def assign(f: ElabFrame) -> None:
+                setter(f, value(f), span)
+
+            return assign
+        if not isinstance(node.target, ast.NameTarget):
+            return _raiser("E0422", "`+=` needs a single name on its left", node.span)
+        current = self.expressions.compile(ast.Name(node.target.id, span=node.target.span))
+
+        def augment(f: ElabFrame) -> None:
+            a, b = current(f), value(f)
+            if isinstance(a, Tensor) or isinstance(b, Tensor):
+                setter(f, tensor_operator(f, "+", a, b, node.span), span)
+            else:
+                if isinstance(a, list):
+                    f.run.spend(len(a) // 64, span)
+                setter(f, arithmetic.binary("+", a, b, node.span), span)
+
+        return augment
+
+    def _SetStmt(self, node: ast.SetStmt) -> Execute:
+        bindings = [(b.name or "", self.expressions.compile(b.value), b.span) for b in node.bindings]
+        known = self.module.ambient_names()
+        top = self.level == 1
+
+        def set_(f: ElabFrame) -> None:
+            for name, value, span in bindings:
+                if name not in known:
+                    raise fail(
+                        "E0203", f"no visible op or block has an ambient parameter `{name}`", span,
+                        "nothing would read it", did_you_mean(name, known),
+                    )  # fmt: skip
+                found = f.run.set_value(name, value(f), span, top)
+                f.ambient = f.ambient.extend(name, found)
+                f.vars[name] = found
+
+        return set_
+
+    def _For(self, node: ast.For) -> Execute:
+        iterable, span = self.expressions.compile(node.iterable), node.iterable.span
+        setter = target_setter(node.target)
+        self.loops += 1
+        body = self.body(node.body)
+        self.loops -= 1
+
+        def loop(f: ElabFrame) -> tuple[Any] | None:
+            for item in iterate(iterable(f), span):
+                f.run.spend(1 + len(node.body), node.span)
+                setter(f, item, span)
+                outcome = body(f)
+                if outcome is not None:
+                    return outcome
+            return None
+
+        return loop
+
+    def _If(self, node: ast.If) -> Execute:
+        condition, span = self.expressions.compile(node.condition), node.condition.span
+        then, otherwise = self.body(node.then), self.body(node.otherwise)
+        return lambda f: then(f) if truth(condition(f), span) else otherwise(f)
+
+    def _Return(self, node: ast.Return) -> Execute:
+        value = self.expressions.compile(node.value)
+        return lambda f: (value(f),)
+
+    def _ExprStmt(self, node: ast.ExprStmt) -> Execute:
+        value, span = self.expressions.compile(node.value), node.span
+
+        def discard(f: ElabFrame) -> None:
+            found = value(f)
+            hint = (
+                "assign it: `x = …`; in an arch, `stem`, `stage` and `head` apply an op to the current tensor"
+                if tensors_in(found) or type_name(found) == "op"
+                else "assign it to a name, or remove it"
+            )
+            raise fail(
+                "E0207", "this value is used for nothing", span, f"{type_name(found)} {show(found)}", (hint,)
+            )
+
+        return discard
+
+    def _FnDef(self, node: ast.FnDef) -> Execute:
+        make = function_maker(self.module, node, self.locals)
+
+        def define(f: ElabFrame) -> None:
+            f.vars[node.name] = make(f.vars)
+
+        return define
+
+
+def function_maker(
+    module: Module, node: ast.FnDef, locals_: frozenset[str]
+) -> Callable[[dict[str, Any]], Special]:
+    """`fn` as a function from the variables around it to a callable value."""
+    names = [p.name for p in node.params]
+    inner = ExpressionCompiler(module, locals_ | frozenset(names))
+    defaults = {p.name: inner.compile(p.default) for p in node.params if p.default is not None}
+    value: list[Closure] = []  # compiled at the first call: a function may mention later constants
+    described = f"{node.name}({', '.join(names)})"
+
+    def make(around: dict[str, Any]) -> Special:
+        def call(f: ElabFrame, args: list[tuple[str | None, Any, Span]], span: Span) -> Any:
+            bound: dict[str, Any] = {}
+            position = 0
+            for name, argument, at in args:
+                if tensors_in(argument):
+                    raise fail("E0405", f"{node.name}: a fn takes no tensors", at, help=("make it a block",))
+                if name is None:
+                    if position >= len(names):
+                        raise fail("E0402", f"{node.name} takes at most {len(names)} arguments", at,
+                                   "one too many", (f"it is declared as {described}",))  # fmt: skip
+                    name = names[position]
+                    position += 1
+                if name not in names:
+                    raise fail("E0401", f"{node.name} has no parameter `{name}`", at, "unknown parameter",
+                               did_you_mean(name, names))  # fmt: skip
+                if name in bound:
+                    raise fail("E0403", f"{node.name}: `{name}` is given twice", at)
+                bound[name] = argument
+            frame = ElabFrame(f.run, {**around, **bound}, f.ambient, f.body)
+            for name in names:
+                if name in bound:
+                    continue
+                if name not in defaults:
+                    raise fail("E0407", f"{node.name}: `{name}` is not given", span, f"`{name}` is missing",
+                               (f"it is declared as {described}",))  # fmt: skip
+                frame.vars[name] = defaults[name](frame)
+            if not value:
+                value.append(inner.compile(node.value))
+            f.run.enter(span)
+            f.run.spend(3, span)
+            result = value[0](frame)
+            f.run.depth -= 1
+            return result
+
+        return special(node.name, described, call)
+
+    return make
+
+
+def spoil(f: ElabFrame, names: Iterable[str]) -> None:
+    """After a failed statement: tensors it would have set become guesses, other values unknown."""
+    for name in names:
+        old = f.vars.get(name)
+        f.vars[name] = Tensor(old.body, old.ref, old.shape, True) if isinstance(old, Tensor) else POISON
+
+
+def _raiser(code: str, message: str, span: Span) -> Execute:
+    diagnostic: Diagnostic | None = fail(code, message, span).diagnostic
+
+    def raise_(f: ElabFrame) -> None:
+        raise Failure(diagnostic)
+
+    return raise_

@@ -1,0 +1,250 @@
+"""What expressions evaluate to: numbers, strings, lists, tensors, and ops as values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from archc.diagnostics import Diagnostic, Span
+from archc.ops.params import show as show_plain
+
+if TYPE_CHECKING:
+    from archc.elaborate.builder import Body
+    from archc.elaborate.signature import Target
+    from archc.ops.base import Shape
+
+
+class Failure(Exception):
+    """A statement could not be evaluated. `diagnostic` is None where the cause was already reported."""
+
+    def __init__(self, diagnostic: Diagnostic | None = None) -> None:
+        super().__init__(diagnostic)
+        self.diagnostic = diagnostic
+
+
+class Fatal(Exception):
+    """A limit was reached: elaboration stops at once, carrying the one diagnostic that says why."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic)
+        self.diagnostic = diagnostic
+
+
+class Rejected(Exception):
+    """A sample did not meet a `require`; carries the constraint's text."""
+
+
+def fail(
+    code: str,
+    message: str,
+    span: Span,
+    label: str = "",
+    help: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
+) -> Failure:
+    """The Failure to raise for a new diagnostic."""
+    return Failure(Diagnostic(code, message, span, label, help, notes))
+
+
+class Poison:
+    """Bound to a name whose value failed; reading it fails silently."""
+
+    def __repr__(self) -> str:
+        return "<poison>"
+
+
+POISON = Poison()
+
+
+class Tensor:
+    """A value of the graph under construction. `tainted`: its shape is a guess made after an error."""
+
+    __slots__ = ("body", "ref", "shape", "tainted")
+
+    def __init__(self, body: Body, ref: int, shape: Shape, tainted: bool = False) -> None:
+        self.body = body
+        self.ref = ref
+        self.shape = shape
+        self.tainted = tainted
+
+
+class Ambient:
+    """An immutable, interned chain of `set` bindings: equal chains are the same object."""
+
+    __slots__ = ("children", "name", "parent", "value")
+
+    def __init__(self, parent: Ambient | None, name: str, value: Any) -> None:
+        self.parent = parent
+        self.name = name
+        self.value = value
+        self.children: dict[Any, Ambient] = {}
+
+    def extend(self, name: str, value: Any) -> Ambient:
+        """This chain with one more binding in front."""
+        key = (name, key_of(value))
+        found = self.children.get(key)
+        if found is None:
+            found = self.children[key] = Ambient(self, name, value)
+        return found
+
+    def lookup(self, name: str) -> Any:
+        """The nearest binding of `name`, or MISSING."""
+        at: Ambient | None = self
+        while at is not None:
+            if at.name == name:
+                return at.value
+            at = at.parent
+        return MISSING
+
+
+class Missing:
+    def __repr__(self) -> str:
+        return "<missing>"
+
+
+MISSING = Missing()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpValue:
+    """An op or block, possibly partially applied.
+
+    args: bound non-tensor arguments by name. positional: how many of them were given by position.
+    captured: the ambients where it was partially applied; None for a bare name, which captures nothing.
+    """
+
+    target: Target
+    args: dict[str, Any]
+    arg_spans: dict[str, Span]
+    captured: Ambient | None
+    span: Span
+    positional: int = 0
+
+    @property
+    def key(self) -> Any:
+        args = tuple(sorted((name, key_of(value)) for name, value in self.args.items()))
+        return ("op", id(self.target), args, id(self.captured) if self.args else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One op of a composition, with the name it was called by and where."""
+
+    op: Any
+    hint: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Composition:
+    """`f -> g -> h` as a value. No steps: the identity."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def key(self) -> Any:
+        return ("composition", tuple((key_of(s.op), s.hint) for s in self.steps))
+
+
+IDENTITY = Composition(())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """A pick over ops kept with all its answers (a supernet); applies to a tensor as their weighted sum."""
+
+    options: tuple[Any, ...]
+    path: str
+
+    @property
+    def key(self) -> Any:
+        return ("choice", self.path, tuple(key_of(o) for o in self.options))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Function:
+    """A builtin, or an `fn` closed over its scope: arithmetic only."""
+
+    name: str
+    call: Callable[..., Any]
+    signature: str = ""
+
+    @property
+    def key(self) -> Any:
+        return ("fn", id(self))
+
+
+def is_op(value: Any) -> bool:
+    """Can be applied to tensors."""
+    return isinstance(value, OpValue | Composition | Choice)
+
+
+def key_of(value: Any) -> Any:
+    """A hashable key that is equal for equal values and tells 1, 1.0 and true apart."""
+    kind = type(value)
+    if kind is int or kind is str:
+        return value
+    if kind is float:
+        return ("f", value)
+    if kind is bool:
+        return ("b", value)
+    if kind is list or kind is tuple:
+        return (kind.__name__, *(key_of(v) for v in value))
+    if kind is Tensor:
+        return ("tensor", id(value))
+    if value is None:
+        return None
+    return value.key
+
+
+def type_name(value: Any) -> str:
+    """The type of a value in the words of the language."""
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, Tensor):
+        return "tensor"
+    if is_op(value):
+        return "op"
+    if isinstance(value, Function):
+        return "function"
+    return {int: "int", float: "float", str: "string", list: "list", tuple: "tuple", range: "range"}.get(
+        type(value), type(value).__name__
+    )
+
+
+def show(value: Any) -> str:
+    """A value in the words of the language, short enough for a message."""
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {show_shape(value.shape)}"
+    if isinstance(value, OpValue):
+        inner = ", ".join(f"{k} = {show(v)}" for k, v in value.args.items())
+        return f"{value.target.name}({inner})" if inner else value.target.name
+    if isinstance(value, Composition):
+        return " -> ".join(show(s.op) for s in value.steps) or "identity"
+    if isinstance(value, Choice):
+        return f"pick at {value.path}"
+    if isinstance(value, Function):
+        return value.name
+    if isinstance(value, list | tuple):
+        text = ", ".join(show(v) for v in value[:8]) + (", …" if len(value) > 8 else "")
+        if isinstance(value, list):
+            return f"[{text}]"
+        return f"({text},)" if len(value) == 1 else f"({text})"
+    if isinstance(value, str) and len(value) > 60:
+        return show_plain(value[:60] + "…")
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**20:
+        return f"{float(value):.3g}" if abs(value) < 10**300 else "a huge number"
+    return show_plain(value)
+
+
+def show_shape(shape: tuple[int, ...]) -> str:
+    """`3×224×224`."""
+    return "×".join(map(str, shape)) if len(shape) > 1 else f"({', '.join(map(str, shape))})"
+
+
+def tensors_in(value: Any) -> bool:
+    """Whether a value is or holds a tensor."""
+    if isinstance(value, Tensor):
+        return True
+    return isinstance(value, list | tuple) and any(tensors_in(v) for v in value)

@@ -1,0 +1,1 @@
+"""The primitives. Every module of this package that defines ops is imported, and found, by `registry`."""
