@@ -23,7 +23,9 @@ class GraphBuilder:
         self.at = 0
 
     @contextmanager
-    def scope(self, name: str, kind: ScopeKind = "section", block: str = "", **arguments: Any) -> Iterator[None]:
+    def scope(
+        self, name: str, kind: ScopeKind = "section", block: str = "", **arguments: Any
+    ) -> Iterator[None]:
         above, self.at = self.at, len(self.scopes)
         span = Span(SOURCE, 0, 4)
         self.scopes.append(Scope(above, name, kind, block, tuple(arguments.items()), span))
@@ -68,10 +70,14 @@ def conv(channels: int, kernel: int = 1, **more: Any) -> tuple[str, dict[str, An
 
 def residual(b: GraphBuilder, x: int, width: int, stride: int = 1) -> int:
     """A residual block with squeeze-excite in the current scope."""
-    skip = x if stride == 1 and b.nodes[x].shape[0] == width else b.add("conv", x, channels=width, stride=stride)
+    skip = (
+        x if stride == 1 and b.nodes[x].shape[0] == width else b.add("conv", x, channels=width, stride=stride)
+    )
     y = b.chain(x, conv(width // 4), "batch_norm", "relu", conv(width // 4, 3, stride=stride), "batch_norm")
     with b.scope("squeeze_excite", "block", "squeeze_excite", ratio=0.5):
-        gate = b.chain(y, ("global_avg_pool", {"keepdim": True}), conv(width // 8), "relu", conv(width // 4), "sigmoid")
+        gate = b.chain(
+            y, ("global_avg_pool", {"keepdim": True}), conv(width // 8), "relu", conv(width // 4), "sigmoid"
+        )
         y = b.add("mul", y, gate)
     y = b.chain(y, "relu", conv(width), "batch_norm", ("scale", {"factor": 1 / width}))
     return b.add("relu", b.add("add", skip, y))

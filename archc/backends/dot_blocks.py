@@ -12,14 +12,13 @@ from archc.backends.dot_style import (
     FAINT,
     Line,
     box,
-    call_lines,
     label,
     new_digraph,
     op_box,
     panel,
     pill,
 )
-from archc.backends.dot_units import Form, children, form, joint_label, sections_with_repeats, topology
+from archc.backends.dot_units import Form, calls, children, form, joint_label, sections_with_repeats, topology
 from archc.ir.graph import Graph, Node
 from archc.ops.base import Shape
 
@@ -47,6 +46,7 @@ class BlockDrawing:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.below = children(graph)
+        self.calls = calls(graph)
         self.inside = _nodes_inside(graph)
         self.users = _users(graph)
         self.diagrams: dict[Key, Diagram] = {}
@@ -104,10 +104,10 @@ class BlockDrawing:
                     if key not in self.diagrams or inner not in self.diagrams[key].places:
                         self._add(inner)
                     home.update({node.id: f"d{number}s{inner}" for node in nodes})
-                    calls = call_lines(graph.scopes[inner])
-                    if not calls or len(diagram.places) > 1:  # arguments differ from place to place
-                        calls = [graph.scopes[inner].block or graph.scopes[inner].name]
-                    into.node(f"d{number}s{inner}", label=label(*map(Line, calls)), **box("section"))
+                    lines = self.calls[inner]
+                    if not lines or len(diagram.places) > 1:  # arguments differ from place to place
+                        lines = [graph.scopes[inner].block or graph.scopes[inner].name]
+                    into.node(f"d{number}s{inner}", label=label(*map(Line, lines)), **box("section"))
                     continue
                 with into.subgraph(name=f"cluster_d{number}s{inner}") as cluster:
                     text = graph.scopes[inner].block or graph.scopes[inner].name

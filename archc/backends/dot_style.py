@@ -6,22 +6,19 @@ Text is escaped here and nowhere else; names of boxes are made by the compiler.
 from __future__ import annotations
 
 import html
-import textwrap
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archc.analyses.figures import short
 from archc.ops.base import Cost, Op
-from archc.ops.params import show
 
 if TYPE_CHECKING:
     from graphviz import Digraph
 
-    from archc.ir.graph import Scope
-
 INK = "#1f2933"  # text on boxes
 FAINT = "#5b6673"  # second lines on boxes
-LINE = "#7d8896"  # edges, and text that stands on the page itself
+LINE = "#6f7b8a"  # edges, and text that stands on the page itself
 PANEL = "#f6f8fa"
 PANEL_LINE = "#c9d1da"
 
@@ -57,6 +54,7 @@ def label(*lines: Line, left: bool = False) -> str:
     cells = []
     for line in lines:
         text = html.escape("".join(c if c.isprintable() else "�" for c in line.text))
+        text = text.replace("\\", "&#92;&#92;")  # Graphviz expands \N and its like
         text = f"<b>{text}</b>" if line.bold and text else text
         cells.append(f'<font point-size="{line.size}" color="{line.colour}">{text or " "}</font>')
     if left:
@@ -69,7 +67,7 @@ def new_digraph(name: str, *, title: tuple[Line, ...], horizontal_gap: float = 0
     from graphviz import Digraph
 
     return Digraph(
-        name,
+        re.sub(r"\W", "_", name, flags=re.ASCII),
         graph_attr={
             "bgcolor": "transparent",
             "fontname": "Helvetica",
@@ -144,17 +142,6 @@ def op_box(op: Op, text: str, *, train_only: bool = False, second: str = "") -> 
     if op.kind == "scale":
         return {**look, "label": label(*lines), "shape": "ellipse", "margin": "0.05,0.0"}
     return {**look, "label": label(*lines)}
-
-
-def call_lines(scope: Scope, width: int = 38) -> list[str]:
-    """A scope's block and arguments, wrapped: `nf_block(width = 256, stride = 1)`."""
-    arguments = ", ".join(f"{name} = {_short(value)}" for name, value in scope.arguments)
-    return textwrap.wrap(f"{scope.block}({arguments})", width)[:4] if scope.block else []
-
-
-def _short(value: Any) -> str:
-    text = show(value)
-    return text if len(text) <= 40 else text[:39] + "…"
 
 
 def figures(cost: Cost) -> str:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from archc.ir.graph import Graph, Node
 from archc.ops.base import FREE, Cost, Op
+from archc.ops.params import show
 
 Form = tuple[Hashable, ...]
+
+MAX_WIDTH, MAX_LINES = 38, 4  # of a call in a box
 
 
 @dataclass(slots=True)
@@ -151,3 +156,32 @@ def children(graph: Graph) -> dict[int, list[int]]:
         if scope.parent >= 0:
             found[scope.parent].append(i)
     return found
+
+
+def calls(graph: Graph) -> list[list[str]]:
+    """For each scope the call of its block, wrapped: `nf_block(width = 256, stride = 1)`; empty without one.
+
+    Shown are the arguments that differ between the calls of a block, as the others say nothing of this
+    one; of a block called in one way only, the whole numbers.
+    """
+    values: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for scope in graph.scopes:
+        for name, value in scope.arguments:
+            values[scope.block, name].add(show(value))
+    varies = {block for (block, _), shown in values.items() if len(shown) > 1}
+
+    def telling(block: str, name: str, value: Any) -> bool:
+        return len(values[block, name]) > 1 if block in varies else type(value) is int
+
+    found = []
+    for scope in graph.scopes:
+        arguments = [f"{n} = {_brief(v)}" for n, v in scope.arguments if telling(scope.block, n, v)]
+        call = f"{scope.block}({', '.join(arguments)})" if arguments else scope.block
+        lines = textwrap.wrap(call, MAX_WIDTH)
+        found.append(lines if len(lines) <= MAX_LINES else [*lines[: MAX_LINES - 1], "…"])
+    return found
+
+
+def _brief(value: Any) -> str:
+    text = show(value)
+    return text if len(text) <= MAX_WIDTH else text[: MAX_WIDTH - 1] + "…"

@@ -47,7 +47,7 @@ def command(
     verified: bool,
 ) -> None:
     """Check, count, draw and compile a network."""
-    graph = load_graph(spec, params, input_, sample)
+    graph = load_graph(spec, params, input_, sample, expects=True)
     print_summary(graph)
     directory = directory or build_directory(graph.name)
     for path in _write(graph, directory):

@@ -23,7 +23,7 @@ def command(ctx: click.Context, glob: str, format_: str) -> None:
     """List the networks of the library."""
     from archc.elaborate import catalog
 
-    entries = catalog(glob)
+    entries = list(catalog(glob))
     if format_ == "json":
         print_json(
             [
@@ -34,6 +34,7 @@ def command(ctx: click.Context, glob: str, format_: str) -> None:
                     "input": list(e.input) if e.input else None,
                     "params": e.params,
                     "macs": e.macs,
+                    "activations": e.activations,
                     "info": dict(e.info),
                     "doc": e.doc,
                 }
@@ -47,8 +48,8 @@ def command(ctx: click.Context, glob: str, format_: str) -> None:
     rows = [
         (
             e.name,
-            str(e.info.get("year", "")),
-            str(e.info.get("paper", "")),
+            str(dict(e.info).get("year", "")),
+            str(dict(e.info).get("paper", "")),
             shape_text(e.input or ()),
             "" if e.params is None else short(e.params),
             "" if e.macs is None else short(e.macs),

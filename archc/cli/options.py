@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from archc.cli.console import print_diagnostics
 from archc.diagnostics import ArchError
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ def complete_spec(ctx: click.Context, param: click.Parameter, incomplete: str) -
     """Shell completions of a SPEC: names in the library, and files."""
     from click.shell_completion import CompletionItem
 
-    from archc.elaborate import library_names
+    from archc.elaborate import library
 
-    names = [CompletionItem(n) for n in library_names() if n.startswith(incomplete)]
+    names = [CompletionItem(n) for n in library().names() if n.startswith(incomplete)]
     return [*names, CompletionItem(incomplete, type="file")]
 
 
@@ -117,19 +118,23 @@ def format_option(command: Command) -> Command:
 
 
 def load_graph(
-    spec: str, params: tuple[tuple[str, Any], ...], input_: tuple[int, ...] | None, sample: int | None
+    spec: str,
+    params: tuple[tuple[str, Any], ...],
+    input_: tuple[int, ...] | None,
+    sample: int | None,
+    *,
+    expects: bool = False,
 ) -> Graph:
-    """The graph of SPEC; raises ArchError, or UsageError for a parameter given twice."""
-    from archc.elaborate import load
+    """The graph of SPEC, its warnings printed; `expects` also holds it to the figures it states.
 
-    arguments = dict(params)
-    if len(arguments) < len(params):
-        names = [name for name, _ in params]
-        twice = next(n for n in names if names.count(n) > 1)
-        raise click.UsageError(f"-p {twice} is given twice")
-    clash = next((n for n in arguments if n in ("spec", "input", "sample")), None)
-    if clash:
-        raise click.UsageError(
-            f"-p {clash}=… is not a parameter of a spec" + (f"; use --{clash}" if clash != "spec" else "")
-        )
-    return load(spec, input=input_, sample=sample, **arguments)
+    Raises ArchError, or UsageError for a parameter given twice.
+    """
+    from archc.elaborate import load_all
+
+    names = [name for name, _ in params]
+    twice = next((n for n in names if names.count(n) > 1), None)
+    if twice:
+        raise click.UsageError(f"-p {twice}=… is given twice")
+    loaded = load_all(spec, input=input_, sample=sample, arguments=dict(params), expects=expects)
+    print_diagnostics(loaded.warnings)
+    return loaded.graph

@@ -12,7 +12,7 @@ from typing import Any
 from archc.diagnostics import ArchError, Diagnostic, Source, Span
 from archc.elaborate.arch import Definition, Elaborated, definition, elaborate
 from archc.elaborate.arch_statements import METRICS
-from archc.elaborate.check import Collected, check_module, claim_problems
+from archc.elaborate.check import Collected, check_module, claim_problems, in_order
 from archc.elaborate.choosers import RandomChooser
 from archc.elaborate.library import Library
 from archc.elaborate.module import Module
@@ -43,7 +43,7 @@ class Entry:
     params: int | None
     macs: int | None
     activations: int | None
-    info: tuple[tuple[str, Any], ...]
+    info: dict[str, Any]
     doc: str
 
 
@@ -87,7 +87,7 @@ def load_all(
     except Failure as failure:
         raise ArchError([failure.diagnostic] if failure.diagnostic else []) from None
     if result.graph is None:
-        raise ArchError(result.diagnostics)
+        raise ArchError(in_order(result.diagnostics, module))
     if expects and input is None and sample is None and not arguments:
         problems = claim_problems(target, result)
         if problems:
@@ -146,8 +146,7 @@ def check(spec: str | Path) -> list[Diagnostic]:
         module, name = library().locate(str(spec))
     except ArchError as error:
         return list(error.diagnostics)
-    path_given = str(spec).partition(":")[0].endswith(".arch") or "/" in str(spec)
-    return check_module(module, name if name and not path_given else name)
+    return check_module(module, name)
 
 
 def check_text(text: str, name: str = "<text>") -> list[Diagnostic]:
@@ -169,6 +168,11 @@ def check_text(text: str, name: str = "<text>") -> list[Diagnostic]:
     return found.diagnostics
 
 
+def library_names() -> list[str]:
+    """Every name `load` finds in the shipped library."""
+    return list(library().names())
+
+
 def catalog(pattern: str = "*") -> Iterator[Entry]:
     """The library's archs and variants whose name matches, in order of file and declaration."""
     for name, path in library().names().items():
@@ -182,8 +186,8 @@ def _entry(module: Module, name: str) -> Entry:
     graph = result.graph
     kind = "variant" if target.variants else "arch"
     if graph is None:
-        return Entry(name, module.source.name, kind, None, None, None, None, (), target.doc)
+        return Entry(name, module.source.name, kind, None, None, None, None, {}, target.doc)
     return Entry(
         name, module.source.name, kind, graph.inputs[0].shape, METRICS["params"](graph), METRICS["macs"](graph),
-        METRICS["activations"](graph), graph.info, graph.doc,
+        METRICS["activations"](graph), dict(graph.info), graph.doc,
     )  # fmt: skip

@@ -13,8 +13,9 @@ from archc.elaborate.choosers import Chooser, DomainValues
 from archc.elaborate.domains import domain_values
 from archc.elaborate.expressions import ExpressionCompiler
 from archc.elaborate.flatten import graph_of
+from archc.elaborate.frame import ElabFrame
 from archc.elaborate.module import Module
-from archc.elaborate.run import ElabFrame, Run
+from archc.elaborate.run import Run
 from archc.elaborate.signature import convert, describe_type
 from archc.elaborate.statements import Execute, assigned_names
 from archc.elaborate.values import MISSING, Failure, Fatal, Tensor, fail, is_op, show

@@ -8,8 +8,8 @@ from typing import Any
 
 from archc.diagnostics import Span
 from archc.elaborate.arithmetic import is_number
-from archc.elaborate.expressions import hint_of, truth
-from archc.elaborate.run import ElabFrame, StackEntry
+from archc.elaborate.frame import ElabFrame, StackEntry
+from archc.elaborate.operators import hint_of, truth
 from archc.elaborate.signature import BlockTarget
 from archc.elaborate.statements import Execute, StatementCompiler, assigned_names, free_names
 from archc.elaborate.values import (
@@ -25,7 +25,7 @@ from archc.elaborate.values import (
     show_shape,
     type_name,
 )
-from archc.ir import Graph, Scope
+from archc.ir import Graph
 from archc.ops.base import FREE
 from archc.ops.input import Input
 from archc.syntax import ast
@@ -253,9 +253,12 @@ class ArchCompiler(StatementCompiler):
 def hoist(statements: ast.Body) -> ast.Body:
     """Each `require` right after the last statement that binds one of its names, before any later work."""
     placed: list[ast.Stmt] = []
-    requires: list[ast.Stmt] = []
+    requires: list[ast.Require] = []
     for statement in statements:
-        (requires if isinstance(statement, ast.Require) else placed).append(statement)
+        if isinstance(statement, ast.Require):
+            requires.append(statement)
+        else:
+            placed.append(statement)
     for require in requires:
         names = set(free_names(require.condition))
         last = -1
@@ -314,6 +317,3 @@ def _dimension(value: Any, span: Span) -> int:
 
 def _ordinal(i: int) -> str:
     return ("first", "second", "third")[i] if i < 3 else f"repetition {i + 1}"
-
-
-__all__ = ["METRICS", "ArchCompiler", "Claimed", "Scope", "hoist"]

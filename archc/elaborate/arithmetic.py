@@ -131,8 +131,6 @@ def equal(left: Any, right: Any) -> bool:
         return False
     if isinstance(left, list | tuple) and type(left) is type(right):
         return len(left) == len(right) and all(equal(a, b) for a, b in zip(left, right, strict=True))
-    return (
-        (type_name(left) == type_name(right)
-        and bool(left == right))
-        or (is_number(left) and is_number(right) and left == right)
+    return (type_name(left) == type_name(right) and bool(left == right)) or (
+        is_number(left) and is_number(right) and left == right
     )

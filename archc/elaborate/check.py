@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archc.diagnostics import Diagnostic, Severity
+from archc.diagnostics import Diagnostic
 from archc.elaborate.arch import Definition, Elaborated, definition, elaborate
 from archc.elaborate.arch_statements import METRICS, Claimed
 from archc.elaborate.choosers import RandomChooser
@@ -41,7 +41,13 @@ def check_module(module: Module, only: str | None = None) -> list[Diagnostic]:
         found.add(result.diagnostics)
         if result.graph is not None:
             found.add(claim_problems(target, result))
-    return found.diagnostics
+    return in_order(found.diagnostics, module)
+
+
+def in_order(diagnostics: list[Diagnostic], module: Module) -> list[Diagnostic]:
+    """By place in the module's file; those of other files last."""
+    name = module.source.name
+    return sorted(diagnostics, key=lambda d: (d.span.source.name != name, d.span.start))
 
 
 class Collected:
@@ -57,11 +63,6 @@ class Collected:
             if key not in self._seen:
                 self._seen.add(key)
                 self.diagnostics.append(d)
-
-    def worst(self) -> Severity | None:
-        if any(d.severity == "error" for d in self.diagnostics):
-            return "error"
-        return "warning" if self.diagnostics else None
 
 
 def _is_base(module: Module, target: Definition) -> bool:

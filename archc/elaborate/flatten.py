@@ -48,7 +48,7 @@ class Flattener:
                         name,
                         at,
                         item.span,
-                    )  # fmt: skip
+                    )
                 )
             elif isinstance(item, AliasItem):
                 ids[item.value] = ids[item.source]

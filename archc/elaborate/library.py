@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 
 from archc.diagnostics import ArchError, Diagnostic, Source, Span, nearest
-from archc.elaborate.expressions import SPECIALS, Special
+from archc.elaborate.frame import Caches
 from archc.elaborate.module import Module
-from archc.elaborate.run import Caches
+from archc.elaborate.operators import SPECIALS, Special
 from archc.elaborate.values import Failure, fail
 from archc.syntax import ast
 from archc.syntax.parse import parse, source_from_bytes

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import NOWHERE, Diagnostic, Source, Span, did_you_mean
 from archc.elaborate.builder import Body
-from archc.elaborate.expressions import BUILTINS, SPECIALS, ExpressionCompiler
-from archc.elaborate.run import ElabFrame, Run
+from archc.elaborate.builtins import BUILTINS
+from archc.elaborate.expressions import ExpressionCompiler
+from archc.elaborate.frame import ElabFrame
+from archc.elaborate.run import Run
 from archc.elaborate.signature import (
     STD,
-    TYPES,
     BlockTarget,
     SigParam,
     describe_type,
@@ -19,7 +20,7 @@ from archc.elaborate.signature import (
     primitives,
 )
 from archc.elaborate.statements import StatementCompiler, assigned_names, function_maker
-from archc.elaborate.values import IDENTITY, MISSING, POISON, Failure, OpValue, fail
+from archc.elaborate.values import IDENTITY, MISSING, Failure, OpValue, fail
 from archc.syntax import ast
 
 if TYPE_CHECKING:
@@ -230,6 +231,3 @@ def builtin(name: str, library: Library) -> Any:
         return OpValue(STD, {}, {}, None, NOWHERE)
     target = primitives().get(name)
     return MISSING if target is None else OpValue(target, {}, {}, None, NOWHERE)
-
-
-__all__ = ["POISON", "SPECIALS", "TYPES", "Module", "Namespace", "builtin"]

@@ -8,10 +8,10 @@ from typing import Any
 
 from archc.diagnostics import Diagnostic, Span, did_you_mean
 from archc.elaborate.arch_statements import METRICS
-from archc.elaborate.expressions import target_names
 from archc.elaborate.module import Module
 from archc.elaborate.signature import TYPES, Target, unknown_argument
 from archc.elaborate.statements import assigned_names
+from archc.elaborate.targets import target_names
 from archc.elaborate.values import MISSING, Failure, OpValue
 from archc.syntax import ast
 

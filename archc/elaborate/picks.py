@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from archc.diagnostics import Span
-from archc.elaborate.expressions import Special, special
-from archc.elaborate.run import ElabFrame
+from archc.elaborate.frame import ElabFrame
+from archc.elaborate.operators import Special, special
 from archc.elaborate.values import fail, show
 
 

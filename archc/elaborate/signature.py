@@ -20,7 +20,7 @@ from archc.elaborate.values import (
     type_name,
 )
 from archc.ops.base import Op, TensorParam
-from archc.ops.params import parameters_of
+from archc.ops.params import parameter_table
 from archc.ops.registry import registry
 from archc.syntax import ast
 
@@ -90,8 +90,8 @@ def primitives() -> dict[str, PrimitiveTarget]:
             continue
         params = tuple(
             SigParam(p.name, None, p.ambient, p.required, p.type_name)
-            for p in parameters_of(cls)
-            if not getattr(p, "hidden", False)
+            for p in parameter_table(cls).values()
+            if not p.hidden
         )
         found[name] = PrimitiveTarget(name, cls.tensors, params, cls)
     return found

@@ -8,18 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import Diagnostic, Span, did_you_mean
 from archc.elaborate import arithmetic
-from archc.elaborate.expressions import (
-    Closure,
-    ExpressionCompiler,
-    Special,
-    iterate,
-    special,
-    target_names,
-    target_setter,
-    tensor_operator,
-    truth,
-)
-from archc.elaborate.run import ElabFrame
+from archc.elaborate.expressions import Closure, ExpressionCompiler
+from archc.elaborate.frame import ElabFrame
+from archc.elaborate.operators import Special, iterate, special, tensor_operator, truth
+from archc.elaborate.targets import target_names, target_setter
 from archc.elaborate.values import MISSING, POISON, Failure, Tensor, fail, show, tensors_in, type_name
 from archc.syntax import ast
 

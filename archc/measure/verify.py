@@ -14,7 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from archc.backends import torch_module
 from archc.backends.torch_plan import module_paths, plan, walk
 from archc.ir import Graph
-from archc.ops.base import Cost
+
+Mode = Literal["eval", "train"]
 
 META_ABOVE_MACS = 2_000_000_000
 """Networks of more multiply-adds than this are run without data, on the meta device."""
@@ -35,27 +36,27 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class Report:
-    """What was compared and what differs; `cost` is the sum measured in eval mode, of one example."""
+    """What was measured and what differs: macs of one example in eval mode, all parameters and buffers."""
 
     device: str
+    modes: tuple[Mode, ...]
     nodes: int
-    cost: Cost
+    params: int
+    buffers: int
+    macs: int
     mismatches: tuple[Mismatch, ...]
-    modes: tuple[Literal["eval", "train"], ...]
 
     @property
     def ok(self) -> bool:
         return not self.mismatches
 
 
-@dataclass
-class Counter(TorchDispatchMode):
+class Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's base class is untyped
     """Counts the multiply-adds of convolutions and matrix products as torch runs them, whoever calls."""
 
-    macs: int = 0
-
-    def __post_init__(self) -> None:
-        super().__init__()
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # as above
+        self.macs = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
@@ -89,13 +90,13 @@ def verify(
 ) -> Report:
     """Run the network and compare shapes, parameters, buffers and multiply-adds of every node.
 
-    module: a compiled module whose parameters are looked at; default: one made here. batch: examples in the
+    module: one made from the graph, whose tensors, outputs and total are looked at too. batch: examples in the
     input. device: "cpu" or "meta" (no memory, no arithmetic); default: meta above 2 G multiply-adds. Runs in
     eval mode and, when there are train-only outputs, in training mode. A run that fails is a mismatch.
     """
     device = device or ("meta" if graph.cost.macs > META_ABOVE_MACS else "cpu")
     found: list[Mismatch] = []
-    runs: dict[Literal["eval", "train"], _Run] = {}
+    runs: dict[Mode, _Run] = {}
     names = _node_names(graph)
     now: list[_Run] = [_Run()]
     counter = Counter()
@@ -111,7 +112,7 @@ def verify(
         traced = torch_module.compile(graph, trace=trace)
     prefixes.update((id(m), name) for name, m in traced.named_modules())
     _compare_state(graph, module or traced, found)
-    modes: list[Literal["eval", "train"]] = ["eval"]
+    modes: list[Mode] = ["eval"]
     if any(output.train_only for output in graph.outputs):
         modes.append("train")
     inputs = [torch.zeros(batch, *node.shape, device=device) for node in graph.inputs]
@@ -128,13 +129,34 @@ def verify(
             )
     for mode, run in runs.items():
         _compare_run(graph, mode, run, batch, found)
+    if module is not None:
+        _compare_outputs(graph, module, batch, found)
     counted = module or traced
-    cost = Cost(
-        params=sum(p.numel() for p in counted.parameters()),
-        buffers=sum(b.numel() for b in counted.buffers()),
-        macs=sum(runs["eval"].macs.values()) // batch,
+    return Report(
+        device,
+        tuple(modes),
+        len(graph.nodes),
+        sum(p.numel() for p in counted.parameters()),
+        sum(b.numel() for b in counted.buffers()),
+        sum(runs["eval"].macs.values()) // batch,
+        tuple(found),
     )
-    return Report(device, len(graph.nodes), cost, tuple(found), tuple(modes))
+
+
+def _compare_outputs(graph: Graph, module: nn.Module, batch: int, found: list[Mismatch]) -> None:
+    """Run a module as it is, in eval mode, and compare its outputs' shapes and its total."""
+    tensor = next(module.parameters(), torch.zeros(()))
+    inputs = [torch.zeros(batch, *n.shape, device=tensor.device, dtype=tensor.dtype) for n in graph.inputs]
+    training = module.training
+    with torch.no_grad(), Counter() as counter:
+        results = module.eval()(*inputs)
+    module.train(training)
+    expected = [(batch, *graph.nodes[o.node].shape) for o in graph.outputs if not o.train_only]
+    shapes = [tuple(r.shape) for r in (results if isinstance(results, tuple) else (results,))]
+    if shapes != expected:
+        found.append(Mismatch(graph.name, "shape", expected, shapes))
+    if counter.macs != batch * graph.cost.macs:
+        found.append(Mismatch(graph.name, "macs", graph.cost.macs, counter.macs / batch))
 
 
 def _node_names(graph: Graph) -> dict[tuple[str, str], int]:
@@ -163,13 +185,11 @@ def _compare_state(graph: Graph, module: nn.Module, found: list[Mismatch]) -> No
             size = sizes.pop(path, 0) if path else 0
             if size != expected:
                 found.append(Mismatch(graph.path(node), what, expected, size))
-    for path in sorted({*parameters, *buffers}):
-        found.append(Mismatch(path, "state", "none", parameters[path] + buffers[path]))
+    left = sorted({*parameters, *buffers})
+    found += [Mismatch(path, "state", "none", parameters[path] + buffers[path]) for path in left]
 
 
-def _compare_run(
-    graph: Graph, mode: Literal["eval", "train"], run: _Run, batch: int, found: list[Mismatch]
-) -> None:
+def _compare_run(graph: Graph, mode: Mode, run: _Run, batch: int, found: list[Mismatch]) -> None:
     for node in graph.nodes:
         if node.op.kind == "input" or (node.train_only and mode == "eval"):
             continue

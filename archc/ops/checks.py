@@ -54,6 +54,17 @@ def need_channels(op: str, x: Shape) -> None:
         )
 
 
+def need_dimensions(op: str, size: Shape) -> None:
+    """Raises OpError for an empty shape."""
+    if not size:
+        raise OpError(
+            "E0331",
+            f"{op}: `size` must have at least one dimension",
+            argument="size",
+            label="no dimensions",
+        )
+
+
 def need_groups(op: str, channels: int, groups: int, what: str, *, about_input: bool) -> None:
     """Raises OpError unless `groups` divides `channels`."""
     if channels % groups == 0:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from archc.ops.base import Kind, Op, Sample, Shape, TensorParam
+from archc.ops.checks import need_dimensions
 from archc.ops.params import param
 from archc.ops.torch_code import TorchCode
 
@@ -20,6 +21,9 @@ class Input(Op):
     samples: ClassVar[tuple[Sample, ...]] = (({"size": (3, 8, 8)}, ()),)
 
     size: tuple[int, ...] = param(ge=1)
+
+    def validate(self) -> None:
+        need_dimensions(self.name, self.size)
 
     def shape(self, *inputs: Shape) -> Shape:
         return self.size

@@ -67,7 +67,7 @@ class Add(ListMerge):
             raise OpError(
                 "E0321",
                 f"add: {describe_shape(first)} and {describe_shape(x)} differ in size",
-                label=f"{first[1]}×{first[2]} + {x[1]}×{x[2]}",
+                label=f"{'×'.join(map(str, first[1:]))} + {'×'.join(map(str, x[1:]))}",
                 help=(
                     f"give both branches the same stride (they differ by about {stride_between(first, x)}) and padding",
                 ),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from archc.ops.base import Cost, Kind, Op, OpError, Sample, Shape, elements
-from archc.ops.checks import describe_shape, need_channels, need_feature_map, need_groups
+from archc.ops.checks import describe_shape, need_channels, need_dimensions, need_feature_map, need_groups
 from archc.ops.geometry import times
 from archc.ops.params import Pair, param
 from archc.ops.torch_code import Argument, Input, TorchCode, call
@@ -49,6 +49,9 @@ class View(Reshape):
     )
 
     size: tuple[int, ...] = param(ge=1, doc="the shape, without the batch")
+
+    def validate(self) -> None:
+        need_dimensions(self.name, self.size)
 
     def shape(self, *inputs: Shape) -> Shape:
         if elements(inputs[0]) != elements(self.size):
@@ -307,29 +310,34 @@ class Pad(Reshape):
 
 
 @dataclass(frozen=True)
-class Crop(Reshape):
-    """The `height`×`width` pixels of a feature map that start at row `top` and column `left`."""
-
-    name: ClassVar[str] = "crop"
-    samples: ClassVar[tuple[Sample, ...]] = (({"height": 3, "width": 2, "top": 1}, ((3, 4, 5),)),)
+class Cut(Reshape):
+    """What the crops share: all but where they start."""
 
     height: int = param(ge=1, doc="rows kept")
     width: int = param(ge=1, doc="columns kept")
-    top: int = param(0, ge=0, doc="first row kept")
-    left: int = param(0, ge=0, doc="first column kept")
+
+    def corner(self, x: Shape) -> Pair:
+        """First row and column kept."""
+        raise NotImplementedError
 
     def shape(self, *inputs: Shape) -> Shape:
         x = inputs[0]
         need_feature_map(self.name, x)
-        need_room(self.name, x, (self.top + self.height, self.left + self.width))
+        top, left = self.corner(x)
+        needed = max(top, 0) + self.height, max(left, 0) + self.width
+        if needed[0] > x[1] or needed[1] > x[2]:
+            raise OpError(
+                "E0330",
+                f"{self.name}: {times(needed)} pixels do not fit in {describe_shape(x)}",
+                argument="height" if needed[0] > x[1] else "width",
+                label=f"only {x[1]}×{x[2]} to cut from",
+                help=("crop the larger of the two maps to the size of the smaller",),
+                about_input=True,
+            )
         return self.recover(x)
 
     def recover(self, *inputs: Shape) -> Shape:
         return (inputs[0][0], self.height, self.width)
-
-    def corner(self, x: Shape) -> Pair:
-        """First row and column kept."""
-        return self.top, self.left
 
     def torch(self, inputs: tuple[Shape, ...], output: Shape) -> TorchCode:
         top, left = self.corner(inputs[0])
@@ -343,7 +351,21 @@ class Crop(Reshape):
 
 
 @dataclass(frozen=True)
-class CenterCrop(Crop):
+class Crop(Cut):
+    """The `height`×`width` pixels of a feature map that start at row `top` and column `left`."""
+
+    name: ClassVar[str] = "crop"
+    samples: ClassVar[tuple[Sample, ...]] = (({"height": 3, "width": 2, "top": 1}, ((3, 4, 5),)),)
+
+    top: int = param(0, ge=0, doc="first row kept")
+    left: int = param(0, ge=0, doc="first column kept")
+
+    def corner(self, x: Shape) -> Pair:
+        return self.top, self.left
+
+
+@dataclass(frozen=True)
+class CenterCrop(Cut):
     """The middle `height`×`width` pixels, as U-Net's skips need (arXiv:1505.04597); odd margins leave the
     larger part at the bottom and right."""
 
@@ -353,21 +375,5 @@ class CenterCrop(Crop):
         ({"height": 4, "width": 5}, ((3, 4, 5),)),
     )
 
-    top: int = param(0, ge=0, hidden=True)
-    left: int = param(0, ge=0, hidden=True)
-
     def corner(self, x: Shape) -> Pair:
         return (x[1] - self.height) // 2, (x[2] - self.width) // 2
-
-
-def need_room(op: str, x: Shape, needed: Pair) -> None:
-    """Raises OpError unless the feature map has at least the height and width needed."""
-    if needed[0] > x[1] or needed[1] > x[2]:
-        raise OpError(
-            "E0330",
-            f"{op}: {needed[0]}×{needed[1]} pixels do not fit in {describe_shape(x)}",
-            argument="height" if needed[0] > x[1] else "width",
-            label=f"only {x[1]}×{x[2]} to cut from",
-            help=("crop the larger of the two maps to the size of the smaller",),
-            about_input=True,
-        )

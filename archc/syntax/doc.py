@@ -31,10 +31,14 @@ class Indent:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Breaks all of its own lines or, where it fits and holds no hard one, none."""
+    """Breaks all of its own lines or, where it fits and holds no hard one, none.
+
+    chain: operands and operators, whose lines may only break where brackets are open around it.
+    """
 
     doc: Doc
     hard: bool
+    chain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,10 @@ def group(*docs: Doc) -> Group:
     return Group(docs, any(has_hard(doc) for doc in docs))
 
 
+def chain(*docs: Doc) -> Group:
+    return Group(docs, any(has_hard(doc) for doc in docs), chain=True)
+
+
 def indent(*docs: Doc, by: int = 2) -> Indent:
     return Indent(by, docs)
 
@@ -87,6 +95,20 @@ def has_hard(doc: Doc) -> bool:
         elif isinstance(at, Fill):
             stack.extend(at.parts)
         elif (isinstance(at, Group) and at.hard) or (isinstance(at, Line) and at.hard):
+            return True
+    return False
+
+
+def needs_brackets(doc: Doc) -> bool:
+    """Whether a line of the document may break outside the brackets it has itself."""
+    stack = [doc]
+    while stack:
+        at = stack.pop()
+        if isinstance(at, tuple):
+            stack.extend(at)
+        elif isinstance(at, Group) and at.chain:
+            stack.append(at.doc)
+        elif isinstance(at, Line):
             return True
     return False
 

@@ -8,7 +8,23 @@ from typing import TypeVar
 
 from archc.diagnostics import Source
 from archc.syntax import ast
-from archc.syntax.doc import HARD, INFINITE, SOFT, SPACE, Doc, Fill, IfBroken, Remark, group, indent, join, layout
+from archc.syntax.doc import (
+    HARD,
+    INFINITE,
+    SOFT,
+    SPACE,
+    Doc,
+    Fill,
+    IfBroken,
+    Remark,
+    chain,
+    group,
+    has_hard,
+    indent,
+    join,
+    layout,
+    needs_brackets,
+)
 
 Item = TypeVar("Item", bound=ast.Syntax)
 
@@ -20,15 +36,17 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\
 
 def format_expr(expr: ast.Expr) -> str:
     """The expression on one line, in canonical form."""
-    return layout(Express(Remarks(Source("", ""), [])).expr(expr), INFINITE)
+    return layout(Express(Remarks(Source("", ""), (), ())).expr(expr), INFINITE)
 
 
 class Remarks:
     """The comments of a text, each handed out once, to whoever prints what stands beside it."""
 
-    def __init__(self, source: Source, comments: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, source: Source, comments: Sequence[tuple[int, int]], arrows: Sequence[int]) -> None:
+        """comments: [start, end) of each; arrows: where each `->` begins; both in order."""
         self.source = source
         self._comments = comments
+        self._arrows = arrows
         self._starts = [start for start, _ in comments]
         self._taken = bytearray(len(comments))
 
@@ -47,6 +65,14 @@ class Remarks:
     def breaks(self, start: int, end: int) -> bool:
         """Whether the text has a line break in [start, end)."""
         return self.source.text.find("\n", start, end) >= 0
+
+    def arrow_begins_line(self, start: int, end: int) -> bool:
+        """Whether the `->` in [start, end) is the first on its line."""
+        at = bisect_left(self._arrows, start)
+        if at == len(self._arrows) or self._arrows[at] >= end:
+            return False
+        arrow = self._arrows[at]
+        return not self.source.text[self.source.text.rfind("\n", 0, arrow) + 1 : arrow].strip()
 
 
 def level(expr: ast.Expr) -> int:
@@ -75,7 +101,10 @@ class Express:
         """An expression that stands in a statement; in parentheses over several lines if it is too long."""
         if level(expr) in (PIPE, POSTFIX):
             return self.expr(expr)
-        return group(IfBroken("("), indent(SOFT, self.expr(expr, within=True)), SOFT, IfBroken(")"))
+        doc = self.expr(expr, within=True)
+        if has_hard(doc) and not needs_brackets(doc):
+            return doc
+        return group(IfBroken("("), indent(SOFT, doc), SOFT, IfBroken(")"))
 
     def expr(self, expr: ast.Expr, at_least: int = CONDITIONAL, *, within: bool = False) -> Doc:
         """The expression, in parentheses if it binds more loosely than `at_least`."""
@@ -116,24 +145,21 @@ class Express:
         return self._looser(expr, within)
 
     def _looser(self, expr: ast.Expr, within: bool) -> Doc:
-        space: Doc = SPACE if within else " "
         if isinstance(expr, ast.Unary):
             if expr.op == "not":
                 return ("not ", self.expr(expr.operand, NOT, within=within))
             return (expr.op, self.expr(expr.operand, UNARY, within=within))
         if isinstance(expr, ast.Compare):
-            rest = [(space, op, " ", self.expr(e, RANGE, within=within)) for op, e in expr.rest]
-            return group(self.expr(expr.first, RANGE, within=within), *rest)
+            first = self.expr(expr.first, RANGE, within=within)
+            return _linked(first, [(op, self.expr(e, RANGE, within=within)) for op, e in expr.rest], within)
         if isinstance(expr, ast.Range):
             dots = "..=" if expr.inclusive else ".."
             return (self.expr(expr.start, SUM, within=within), dots, self.expr(expr.stop, SUM, within=within))
         assert isinstance(expr, ast.Conditional)
         # A pipe binds more tightly than `if`, yet is hard to read beside it without parentheses.
-        return group(
-            self.expr(expr.then, OR, within=within),
-            (space, "if ", self.expr(expr.condition, OR, within=within)),
-            (space, "else ", self._otherwise(expr.otherwise, within)),
-        )
+        then = self.expr(expr.then, OR, within=within)
+        condition = self.expr(expr.condition, OR, within=within)
+        return _linked(then, [("if", condition), ("else", self._otherwise(expr.otherwise, within))], within)
 
     def _otherwise(self, expr: ast.Expr, within: bool) -> Doc:
         return self.expr(expr, OR if isinstance(expr, ast.Pipe) else CONDITIONAL, within=within)
@@ -149,9 +175,10 @@ class Express:
         while isinstance(first, ast.Binary | ast.BoolOp) and level(first) == own:
             links.append((first.op, first.right))
             first = first.left
-        space_: Doc = SPACE if within else " "
-        rest = [(space_, op, " ", self.expr(right, own + 1, within=within)) for op, right in reversed(links)]
-        return group(self.expr(first, own, within=within), *rest)
+        head = self.expr(first, own, within=within)
+        return _linked(
+            head, [(op, self.expr(e, own + 1, within=within)) for op, e in reversed(links)], within
+        )
 
     def _pipe(self, expr: ast.Pipe, within: bool) -> Doc:
         """A pipeline: lines break before `->` where the author broke them, and where they must."""
@@ -164,7 +191,7 @@ class Express:
         head = self.expr(first, OR, within=within)
         for left, right in reversed(steps):
             remarks = self._remarks.take(left.span.end, right.span.start)
-            broken = self._remarks.breaks(left.span.end, right.span.start)
+            broken = self._remarks.arrow_begins_line(left.span.end, right.span.start)
             separator: Doc = HARD if broken else SPACE
             if remarks:
                 beside = not self._remarks.breaks(left.span.end, remarks[0][0])
@@ -230,6 +257,14 @@ class Express:
 
     def _above(self, start: int, end: int) -> list[str]:
         return [text for _, text in self._remarks.take(start, end)]
+
+
+def _linked(first: Doc, links: list[tuple[str, Doc]], within: bool) -> Doc:
+    """Operands with operators between; lines break before all operators or, if only the last operand does, none."""
+    operands = [first, *(operand for _, operand in links)]
+    only_last = has_hard(operands[-1]) and not any(has_hard(operand) for operand in operands[:-1])
+    space: Doc = SPACE if within and not only_last else " "
+    return chain(first, *((space, op, " ", operand) for op, operand in links))
 
 
 def _lines_of(comments: list[str]) -> tuple[Doc, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -127,3 +128,65 @@ def auxiliary() -> Graph:
     with b.scope("head"):
         x = b.op("linear", b.op("global_avg_pool", x), features=10)
     return b.graph(x, train_only={"aux": aux})
+
+
+def mixed_section() -> Graph:
+    """A section that makes both the next tensor and a train-only one, two results and a plain second output."""
+    b = Builder("mixed", (3, 8, 8), (4, 8, 8))
+    x, y = b.inputs
+    with b.scope("s1"):
+        x = b.conv_norm_act(x, 4)
+        b.train_only = True
+        aux = b.op("linear", b.op("global_avg_pool", x, name="pooled"), features=3, name="extra")
+        b.train_only = False
+        left = b.op("conv", x, channels=4)
+        right = b.op("conv", y, channels=4)
+    with b.scope("s2"):
+        with b.scope("0", "repeat", "merge"):
+            z = b.op("conv", b.op("add", left, right), channels=4)
+        with b.scope("1", "repeat", "merge"):
+            z = b.op("conv", b.op("add", z, right), channels=4)
+    return b.graph(z, b.op("mul", left, right), train_only={"aux": aux})
+
+
+def shuffled() -> Graph:
+    """Stateless scopes, literals read in forward, and the same shapes with other numbers."""
+    b = Builder("shuffled", (8, 8, 8))
+    (x,) = b.inputs
+    for i in range(3):
+        with b.scope(f"s{i + 1}", "section", "unit", scale=0.5 + i):
+            half = b.op("slice_channels", x, start=0, stop=4)
+            rest = b.op("slice_channels", x, start=4, stop=8)
+            rest = b.op("conv", b.op("scale", rest, factor=0.5 + i), channels=4, kernel=1 + 2 * (i % 2))
+            with b.scope("mix", "block", "mix"):
+                x = b.op("channel_shuffle", b.op("concat", half, rest), groups=2)
+    return b.graph(b.op("max_pool", x, kernel=2))
+
+
+def scattered(seed: int) -> Graph:
+    """A random graph: nested scopes at random, every op reading any tensors made before."""
+    draw = random.Random(seed)
+    b = Builder(f"random{seed}", (4, 6, 6))
+    made = list(b.inputs)
+
+    def grow(depth: int) -> None:
+        for number in range(draw.randint(2, 4)):
+            if depth < 3 and draw.random() < 0.4:
+                kind: ScopeKind = "section" if depth == 0 else "block"
+                with b.scope(f"part{number}", kind, draw.choice(["", "left", "right"]) if depth else ""):
+                    grow(depth + 1)
+                continue
+            op = draw.choice(["conv", "batch_norm", "relu", "scale", "add", "mul", "channel_scale"])
+            arguments = {
+                "conv": {"channels": 4, "kernel": draw.choice([1, 3]), "bias": draw.random() < 0.5},
+                "scale": {"factor": draw.choice([0.5, 2.0])},
+            }.get(op, {})
+            count = {"add": draw.randint(2, 3), "mul": 2}.get(op, 1)
+            made.append(b.op(op, *(draw.choice(made[-6:]) for _ in range(count)), **arguments))
+
+    grow(0)
+    used = {i for node in b.nodes for i in node.inputs}
+    return b.graph(*dict.fromkeys([made[-1], *(i for i in made if i not in used)]))
+
+
+ALL = (residual, unet, auxiliary, mixed_section, shuffled)

@@ -99,7 +99,9 @@ VALUES = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-3, 70),
-    st.sampled_from([10**12, 2**31, 1.5, 1e308, "", "relu", "add", "../x", "\0", [], {}, [1, 1], {"a": [{}]}]),
+    st.sampled_from(
+        [10**12, 2**31, 1.5, 1e308, "", "relu", "add", "../x", "\0", [], {}, [1, 1], {"a": [{}]}]
+    ),
 )
 
 

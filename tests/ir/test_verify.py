@@ -37,7 +37,10 @@ BROKEN: dict[str, tuple[str, Callable[[Graph], Graph]]] = {
     "shared path": ("share the path stem.batch_norm1", lambda g: _node(g, 1, name="batch_norm1")),
     "false train_only": ("node 1: train_only must be False", lambda g: _node(g, 1, train_only=True)),
     "no outputs": ("there is no output", lambda g: replace(g, outputs=())),
-    "output of no node": ("output y: there is no node 999", lambda g: replace(g, outputs=(Output("y", 999),))),
+    "output of no node": (
+        "output y: there is no node 999",
+        lambda g: replace(g, outputs=(Output("y", 999),)),
+    ),
     "outputs of one name": (
         "outputs share a name",
         lambda g: replace(g, outputs=(*g.outputs, Output("output", 3))),

@@ -5,13 +5,17 @@ from __future__ import annotations
 import inspect
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import archc.ops
-from archc.ops.base import OpError, Shape
+from archc.ops.base import NoVarianceRule, OpError, Shape
+from archc.ops.params import parameters_of
 from archc.ops.registry import registry
 
 OPS = registry()
@@ -73,6 +77,7 @@ CASES: list[tuple[str, dict[str, Any], tuple[Shape, ...], str, str | None, bool,
     ("elu", {"alpha": 2.0, "gamma": True}, (), "E0316", "alpha", False, "only for alpha = 1"),
     ("drop_path", {"rate": 0.1, "index": 4, "total": 4}, (), "E0317", "index", False, "count from 0"),
     ("reshape", {"size": (3, 5)}, ((16,),), "E0318", "size", True, "a 3×5 tensor has 15"),
+    ("reshape", {"size": ()}, (), "E0331", "size", False, "at least one dimension"),
     ("pixel_shuffle", {"factor": 2}, ((10, 4, 4),), "E0319", "factor", True, "nearest that work: 8 or 12"),
     ("add", {}, ((64, 56, 56), (256, 56, 56)), "E0320", None, True, "conv(256, 1)"),
     ("add", {}, ((64, 56, 56), (128, 28, 28)), "E0320", None, True, "conv(128, 1, stride = 2)"),
@@ -130,13 +135,59 @@ def test_every_code_is_tested() -> None:
     assert raised == {case[3] for case in CASES}
 
 
+numbers = st.one_of(
+    st.integers(-2, 9),
+    st.sampled_from([2**31, 10**30, True, None, 0.5, -1.0, 1e300, float("inf"), float("nan")]),
+)
+values = st.one_of(
+    numbers,
+    st.lists(numbers, max_size=4).map(tuple),
+    st.lists(numbers, max_size=3),
+    st.sampled_from(["same", "half", "symmetric", "reflect", "bilinear", "timm", "torch", "", "i/(n-1)"]),
+    st.tuples(st.sampled_from(["normal", "zeros"]), numbers),
+)
+shapes = st.lists(st.integers(1, 12), min_size=1, max_size=4).map(tuple)
+
+
+@settings(max_examples=2000, deadline=None)
+@given(st.data())
+def test_only_op_errors_escape(data: st.DataObject) -> None:
+    """Any argument values on any input shapes: an answer or an OpError."""
+    cls = data.draw(st.sampled_from(list(OPS.values())))
+    sample, _ = data.draw(st.sampled_from(cls.samples))
+    names = [p.name for p in parameters_of(cls)]
+    changed = data.draw(st.dictionaries(st.sampled_from(names), values, max_size=2)) if names else {}
+    many = any(t.many for t in cls.tensors)
+    count = data.draw(st.integers(0, 3)) if many else len(cls.tensors)
+    inputs = tuple(data.draw(shapes) for _ in range(count))
+    try:
+        op = cls.make(**{**sample, **changed})
+    except OpError:
+        return
+    assert cls.make(**op.arguments()) == op
+    assert op.label()
+    recovered = op.recover(*inputs)
+    try:
+        output = op.shape(*inputs)
+    except OpError as e:
+        assert e.about_input or not inputs
+        assert all(type(s) is int and s >= 1 for s in recovered)
+        return
+    assert output and all(type(s) is int and s >= 1 for s in output)
+    cost = op.cost(inputs, output)
+    assert min(cost.params, cost.buffers, cost.macs, cost.flops, cost.activations) >= 0
+    op.torch(inputs, output)
+    with suppress(NoVarianceRule):
+        assert op.variance_over((1.0,) * len(inputs), inputs) >= 0
+
+
 def test_recover_never_fails() -> None:
     """Whatever arrives, later checks get a shape."""
     shapes: list[Shape] = [(3, 1, 1), (7,), (3, 4), (2, 3, 4, 5), (1, 300, 2)]
     for cls in OPS.values():
-        for arguments, given in cls.samples:
+        for arguments, inputs in cls.samples:
             for shape in shapes:
-                recovered = cls.make(**arguments).recover(*[shape] * max(1, len(given)))
+                recovered = cls.make(**arguments).recover(*[shape] * max(1, len(inputs)))
                 assert recovered and all(isinstance(s, int) and s >= 1 for s in recovered), (cls.name, shape)
 
 

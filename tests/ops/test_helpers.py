@@ -40,6 +40,32 @@ def test_ws_conv_is_timms(groups: int, stride: int) -> None:
         torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("style", ["deepmind", "timm"])
+def test_ws_conv_gradient(style: str) -> None:
+    """Against finite differences, for kernels above and below the floor of the norm."""
+    torch.manual_seed(0)
+    ours = runner(
+        OPS["ws_conv"].make(channels=3, kernel=2, eps=0.3, style=style), ((2, 3, 3),)
+    ).inner.double()
+    scale = torch.tensor([1e-2, 0.1, 3.0]).view(3, 1, 1, 1)
+    weight = (scale * torch.randn(3, 2, 2, 2, dtype=torch.double)).requires_grad_()
+    gain = torch.randn(3, 1, 1, 1, dtype=torch.double, requires_grad=True)
+
+    def kernel(weight: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
+        return torch.func.functional_call(Kernel(ours), {"conv.weight": weight, "conv.gain": gain}, ())
+
+    assert torch.autograd.gradcheck(kernel, (weight, gain))
+
+
+class Kernel(nn.Module):
+    def __init__(self, conv: nn.Module) -> None:
+        super().__init__()
+        self.conv = conv
+
+    def forward(self) -> torch.Tensor:
+        return self.conv.standardised()
+
+
 @pytest.mark.parametrize("padding", ["same", "half"])
 def test_ws_conv_is_deepminds(padding: str) -> None:
     """deepmind-research/nfnets/base.py, WSConv2D.standardize_weight, in torch's layout."""

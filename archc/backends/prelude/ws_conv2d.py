@@ -3,6 +3,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from archc.backends.prelude.same_pad import same_pad
+from archc.backends.prelude.standardise import Standardise
 
 
 class WSConv2d(nn.Conv2d):
@@ -39,11 +40,11 @@ class WSConv2d(nn.Conv2d):
 
     def standardised(self) -> torch.Tensor:
         """The kernel in effect, (out_channels, in_channels // groups, height, width)."""
-        fan_in = self.weight[0].numel()
-        centred = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
-        squares = centred.square().sum((1, 2, 3), keepdim=True)  # variance * fan_in
-        power = squares.clamp_min(self.eps) if self.style == "deepmind" else squares + self.eps * fan_in
-        return centred * (torch.rsqrt(power) * self.gain * self.gamma)
+        deepmind, fan_in = self.style == "deepmind", self.weight[0].numel()
+        floor, extra = (self.eps**0.5, 0.0) if deepmind else (0.0, self.eps * fan_in)
+        gain = self.gain * self.gamma
+        kernel: torch.Tensor = Standardise.apply(self.weight, gain, floor, extra)  # type: ignore[no-untyped-call]  # torch has no types for it
+        return kernel
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         if self.same:

@@ -1,0 +1,207 @@
+"""A block applied to tensors: elaborated once per distinct call, an instance of the template after that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from archc.diagnostics import Diagnostic, Span
+from archc.elaborate.builder import Body, Template
+from archc.elaborate.frame import ElabFrame, StackEntry
+from archc.elaborate.signature import BlockTarget, Target, convert, describe_type
+from archc.elaborate.values import MISSING, Ambient, Failure, OpValue, Tensor, fail, is_op, key_of, show
+
+if TYPE_CHECKING:
+    from archc.elaborate.run import Run
+
+
+def apply_block(
+    run: Run,
+    frame: ElabFrame,
+    target: BlockTarget,
+    op: OpValue,
+    tensors: list[Any],
+    ambient: Ambient,
+    span: Span,
+    hint: str,
+    merge: bool,
+) -> Any:
+    """The block's result as tensors of the caller's body; raises Failure when it has none."""
+    values, inner = _block_arguments(run, target, op, ambient, frame.body, span)
+    flat = [t for value in tensors for t in (value if type(value) is list else (value,))]
+    key = (
+        id(target),
+        tuple([key_of(v) for v in values.values()]),
+        id(inner),
+        tuple([
+            tuple([(t.shape, t.tainted) for t in v]) if type(v) is list else (v.shape, v.tainted)
+            for v in tensors
+        ]),
+    )  # fmt: skip
+    template = _known_template(run, key, flat)
+    if template is None:
+        template = _elaborate_block(run, target, op, values, inner, tensors, flat, span, key)
+    run.count_nodes(template.node_count, span)
+    outputs = frame.body.add_instance(template, tuple(flat), hint, span, frame.scope, merge)
+    if template.failed:
+        frame.body.reusable = False
+        if template.result is MISSING:
+            raise Failure
+    return rebuild(template.result, outputs)
+
+
+def _known_template(run: Run, key: Any, flat: list[Tensor]) -> Template | None:
+    stds: tuple[float | str, ...] | None = None
+    for template in run.caches.templates.get(key, ()):
+        if not template.reads_std:
+            return template
+        if stds is None:
+            stds = tuple([t.body.variance(t.ref) for t in flat])
+        if template.stds == stds:
+            return template
+    return run.failed_templates.get(key)
+
+
+def _block_arguments(
+    run: Run, target: BlockTarget, op: OpValue, ambient: Ambient, body: Body, span: Span
+) -> tuple[dict[str, Any], Ambient]:
+    """Every parameter's value: given, else ambient, else default; and the ambients of the body."""
+    values: dict[str, Any] = {}
+    inner = ambient
+    for param in target.params:
+        name = param.name
+        value = op.args.get(name, MISSING)
+        if value is not MISSING:
+            value = _converted(run, target, param.name, param.type, value, op.arg_spans.get(name, span))
+            if param.ambient:
+                inner = inner.extend(name, value)
+        elif param.ambient and (value := ambient.lookup(name)) is not MISSING:
+            run.read_ambients.add(name)
+            value = _converted(run, target, name, param.type, value, span)
+        elif name in target.defaults:
+            default_frame = ElabFrame(run, values, ambient, body)
+            value = target.defaults[name](default_frame)
+            value = _converted(run, target, name, param.type, value, target.definition.span)
+        else:
+            raise fail(
+                "E0407", f"{target.name}: `{name}` is not given", span, f"`{name}` is missing",
+                (f"it is declared as {target.signature()}",),
+            )  # fmt: skip
+        values[name] = value
+    return values, inner
+
+
+def _converted(run: Run, target: Target, name: str, wanted: Any, value: Any, span: Span) -> Any:
+    found = convert(value, wanted)
+    if found is MISSING:
+        help: tuple[str, ...] = ()
+        if wanted.name == "op" and isinstance(value, Tensor):
+            help = ("pass the op itself, not its result",)
+        elif wanted.name == "int" and isinstance(value, float):
+            help = ("round it explicitly: round(), floor(), ceil() or make_divisible()",)
+        raise fail(
+            "E0405", f"{target.name}: `{name}` must be {describe_type(wanted)}, not {show(value)}", span,
+            f"expected {describe_type(wanted)}", help,
+        )  # fmt: skip
+    return found
+
+
+def _elaborate_block(
+    run: Run,
+    target: BlockTarget,
+    op: OpValue,
+    values: dict[str, Any],
+    ambient: Ambient,
+    tensors: list[Any],
+    flat: list[Tensor],
+    span: Span,
+    key: Any,
+) -> Template:
+    run.enter(span)
+    run.spend(5, span)
+    before = len(run.diagnostics)
+    body = Body(tuple(flat))
+    frame = ElabFrame(run, dict(values), ambient, body)
+    frame.spans = op.arg_spans
+    inside = iter([Tensor(body, i, t.shape, t.tainted) for i, t in enumerate(flat)])
+    for param, value in zip(target.tensors, tensors, strict=True):
+        frame.vars[param.name] = [next(inside) for _ in value] if type(value) is list else next(inside)
+    run.stack.append(StackEntry(f"called from {target.name}", span))
+    run.bodies.append(body)
+    try:
+        result = target.run(frame)
+        if result is not MISSING and not _is_result(result):
+            run.report(_bad_result(target, result))
+            result = MISSING
+    finally:
+        run.bodies.pop()
+        run.stack.pop()
+    run.depth -= 1
+    failed = result is MISSING or len(run.diagnostics) > before or (not body.reusable and _tainted(result))
+    outputs: list[Tensor] = []
+    structure = MISSING if result is MISSING else unbuild(result, outputs)
+    template = Template(
+        target.name,
+        tuple((n, _shown_argument(v)) for n, v in values.items()),
+        len(flat),
+        body.items,
+        tuple(t.ref for t in outputs),
+        tuple(t.shape for t in outputs),
+        structure,
+        body.cost,
+        body.node_count,
+        body.reads_std,
+        body.input_variances() if body.reads_std else (),
+        failed,
+        tuple(t.tainted for t in outputs),
+    )
+    if failed:
+        run.failed_templates[key] = template
+    elif body.reusable:
+        run.caches.templates.setdefault(key, []).append(template)
+    else:
+        run.bodies[-1].reusable = False
+    return template
+
+
+def rebuild(structure: Any, outputs: list[Tensor]) -> Any:
+    """A template's result with its output indices replaced by tensors."""
+    if isinstance(structure, int):
+        return outputs[structure]
+    return type(structure)(rebuild(s, outputs) for s in structure)
+
+
+def unbuild(value: Any, outputs: list[Tensor]) -> Any:
+    """The opposite: collect the tensors of a result, leaving indices."""
+    if isinstance(value, Tensor):
+        outputs.append(value)
+        return len(outputs) - 1
+    return type(value)(unbuild(v, outputs) for v in value)
+
+
+def _is_result(value: Any) -> bool:
+    if isinstance(value, Tensor):
+        return True
+    return isinstance(value, list | tuple) and bool(value) and all(map(_is_result, value))
+
+
+def _tainted(value: Any) -> bool:
+    if isinstance(value, Tensor):
+        return value.tainted
+    return value is not MISSING and any(map(_tainted, value))
+
+
+def _bad_result(target: BlockTarget, value: Any) -> Diagnostic:
+    what = "nothing" if value is None else show(value)
+    return Diagnostic(
+        "E0415",
+        f"block {target.name} returns {what}; a block returns a tensor, or a tuple or list of tensors",
+        target.definition.name_span,
+        help=("end the body with `return …`; for arithmetic use `fn`",),
+    )
+
+
+def _shown_argument(value: Any) -> Any:
+    """A block argument as the graph keeps it: scalars and lists as they are, ops by their text."""
+    if isinstance(value, list | tuple):
+        return tuple(_shown_argument(v) for v in value)
+    return show(value) if is_op(value) or not isinstance(value, int | float | str | bool) else value

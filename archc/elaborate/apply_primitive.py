@@ -1,0 +1,97 @@
+"""A primitive applied to tensors: its op interned, its shape and cost computed once, its errors placed."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from archc.diagnostics import Diagnostic, Frame, Span
+from archc.elaborate.frame import ElabFrame, OpEntry
+from archc.elaborate.signature import PrimitiveTarget
+from archc.elaborate.values import MISSING, Ambient, OpValue, Tensor, fail, key_of
+from archc.ops.base import OpError
+
+if TYPE_CHECKING:
+    from archc.elaborate.run import Run
+
+
+def apply_primitive(
+    run: Run,
+    frame: ElabFrame,
+    target: PrimitiveTarget,
+    op: OpValue,
+    tensors: list[Tensor],
+    ambient: Ambient,
+    span: Span,
+    hint: str,
+) -> Tensor:
+    """The output; after an OpError it is reported and a tainted guess comes back."""
+    args = op.args
+    for name in target.ambients:
+        if name not in args:
+            value = ambient.lookup(name)
+            if value is not MISSING:
+                run.read_ambients.add(name)
+                args = {**args, name: value}
+    try:
+        entry = _entry(run, target, args, op, span)
+        shapes = tuple([t.shape for t in tensors])
+        found = entry.results.get(shapes)
+        if found is None:
+            shape = entry.op.shape(*shapes)
+            found = entry.results[shapes] = (shape, entry.op.cost(shapes, shape))
+    except OpError as error:
+        return _recover(run, frame, target, args, op, tensors, error, span)
+    body = frame.body
+    run.count_nodes(1, span)
+    out = body.add_node(entry.op, tuple(tensors), found[0], found[1], hint, span, frame.scope)
+    for tensor in tensors:
+        if tensor.tainted:
+            out.tainted = True
+    return out
+
+
+def _entry(run: Run, target: PrimitiveTarget, args: dict[str, Any], op: OpValue, span: Span) -> OpEntry:
+    key = (target.name, *[(n, key_of(v)) for n, v in sorted(args.items())])
+    entry = run.caches.ops.get(key)
+    if entry is None:
+        missing = [p.name for p in target.params if p.required and p.name not in args]
+        if missing:
+            raise fail(
+                "E0407", f"{target.name}: `{missing[0]}` is not given", span, f"`{missing[0]}` is missing",
+                (f"it is declared as {target.signature()}",),
+            )  # fmt: skip
+        for name, value in args.items():
+            if type(value) is int and not -(2**31) < value < 2**31:
+                raise OpError(
+                    "E0903", f"{target.name}: `{name}` = {value:,} is beyond 2^31", argument=name,
+                    label="too large",
+                )  # fmt: skip
+        entry = run.caches.ops[key] = OpEntry(target.cls.make(**args))
+    return entry
+
+
+def _recover(
+    run: Run,
+    frame: ElabFrame,
+    target: PrimitiveTarget,
+    args: dict[str, Any],
+    op: OpValue,
+    tensors: list[Tensor],
+    error: OpError,
+    span: Span,
+) -> Tensor:
+    """Report a refused op and go on with the likeliest shape, so that later statements are checked."""
+    if not (error.about_input and any(t.tainted for t in tensors)):
+        at = op.arg_spans.get(error.argument or "", span)
+        line, _ = span.source.position(span.start)
+        inner = () if at is span else (Frame(f"in {target.name} ({span.source.name}:{line})"),)
+        run.report(Diagnostic(error.code, error.message, at, error.label, error.help, frames=inner))
+    shape = tensors[0].shape if tensors else (1,)
+    with suppress(OpError):
+        shape = target.cls.make(**args).recover(*[t.shape for t in tensors])
+    value = frame.body.value_count
+    frame.body.value_count += 1
+    frame.body.reusable = False
+    frame.body.known[value] = "an op that failed"
+    return Tensor(frame.body, value, shape, tainted=True)

@@ -1,0 +1,67 @@
+"""The state evaluation works on: caches shared by a library, and the frame of one body."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from archc.diagnostics import Span
+from archc.elaborate.builder import Body, Template
+from archc.elaborate.values import Ambient
+from archc.ops.base import Cost, Op, Shape
+
+if TYPE_CHECKING:
+    from archc.elaborate.run import Run
+
+CACHE_SIZE = 50_000
+
+
+@dataclass(slots=True)
+class OpEntry:
+    """An interned op with the shapes and costs already computed for it."""
+
+    op: Op
+    results: dict[tuple[Shape, ...], tuple[Shape, Cost]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Caches:
+    """What elaborations of one library share: interned ops, and templates of clean block calls."""
+
+    ops: dict[Any, OpEntry] = field(default_factory=dict)
+    templates: dict[Any, list[Template]] = field(default_factory=dict)
+    ambient: Ambient = field(default_factory=lambda: Ambient(None, "", None))
+
+    def trim(self) -> None:
+        """Called between elaborations, so that ids used as keys stay alive during one."""
+        if (
+            len(self.ops) > CACHE_SIZE
+            or len(self.templates) > CACHE_SIZE
+            or len(self.ambient.children) > 1000
+        ):
+            self.ops.clear()
+            self.templates.clear()
+            self.ambient = Ambient(None, "", None)
+
+
+@dataclass(slots=True)
+class StackEntry:
+    """One level of the way to the current statement: a block call, a section or a repetition."""
+
+    text: str
+    span: Span
+
+
+class ElabFrame:
+    """The variables and surroundings of one body being evaluated."""
+
+    __slots__ = ("ambient", "body", "current", "run", "scope", "spans", "vars")
+
+    def __init__(self, run: Run, vars: dict[str, Any], ambient: Ambient, body: Body) -> None:
+        self.run = run
+        self.vars = vars
+        self.ambient = ambient
+        self.body = body
+        self.scope = 0
+        self.current = ""  # name of the current tensor; empty where sections do not belong
+        self.spans: dict[str, Span] = {}  # where the caller wrote each argument

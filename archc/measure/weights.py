@@ -1,0 +1,141 @@
+"""Weights from elsewhere: loading safetensors with a keymap, and filling a module with random ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from archc.diagnostics import NOWHERE, ArchError, Diagnostic, Source, Span, nearest
+
+SHOWN = 20  # keys listed in one message
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a foreign tensor goes: our state-dict key and, where it must be reshaped, our shape."""
+
+    key: str
+    shape: tuple[int, ...] | None = None
+
+
+Keymap = dict[str, Target]
+"""Foreign state-dict keys to ours."""
+
+
+def save_keymap(keymap: Mapping[str, Target], path: Path) -> None:
+    """Write a keymap as JSON: `{"their.key": "our.key"}`, or `{"key": …, "shape": […]}` for a reshape."""
+    rows = {
+        theirs: t.key if t.shape is None else {"key": t.key, "shape": list(t.shape)}
+        for theirs, t in keymap.items()
+    }
+    path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+def load_keymap(path: Path) -> Keymap:
+    """Read what `save_keymap` wrote; raises ArchError (E0605) when it is something else."""
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        return {str(theirs): _target(row) for theirs, row in rows.items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ArchError([_problem("E0605", f"{path.name} is not a keymap: {error}", path)]) from None
+
+
+def _target(row: object) -> Target:
+    if isinstance(row, str):
+        return Target(row)
+    if not isinstance(row, dict) or not isinstance(row["key"], str):
+        raise ValueError("every value must be a key or an object with `key` and `shape`")
+    return Target(row["key"], tuple(int(size) for size in row["shape"]))
+
+
+def load_weights(module: nn.Module, path: Path, keymap: Mapping[str, Target] | None = None) -> None:
+    """Fill a module from a safetensors file, all of it or nothing.
+
+    keymap: foreign keys to ours; keys of the file outside it count as unexpected. Raises ArchError: E0601 the
+    file cannot be read, E0602 keys missing, E0603 keys nothing has room for, E0604 shapes that do not fit.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        given = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ArchError([_problem("E0601", f"cannot read weights from {path.name}: {error}", path)]) from None
+    ours = module.state_dict()
+    state: dict[str, torch.Tensor] = {}
+    unexpected, mismatched = [], []
+    for theirs, tensor in given.items():
+        target = keymap.get(theirs) if keymap is not None else Target(theirs)
+        if target is None or target.key not in ours:
+            unexpected.append(theirs if target is None else f"{theirs} -> {target.key}")
+            continue
+        here = ours[target.key]
+        fits = tensor.shape == here.shape or (target.shape is not None and target.shape == tuple(here.shape))
+        if not fits or tensor.numel() != here.numel():
+            mismatched.append(f"{target.key}: is {tuple(here.shape)}, the file has {tuple(tensor.shape)}")
+        else:
+            state[target.key] = tensor.reshape(here.shape)
+    refused = {key.partition(":")[0] for key in mismatched}
+    missing = [key for key in ours if key not in state and key not in refused]
+    problems = [
+        _problem(code, f"{path.name}: {len(keys)} {what}", path, _listed(keys), help)
+        for code, keys, what, help in (
+            ("E0602", missing, "tensors of the network are not in the file", _missing_help(missing, given)),
+            ("E0603", unexpected, "tensors of the file have no place in the network", ()),
+            ("E0604", mismatched, "tensors have the wrong shape", ()),
+        )
+        if keys
+    ]
+    if problems:
+        raise ArchError(problems)
+    module.load_state_dict(state)
+
+
+def _missing_help(missing: list[str], given: Mapping[str, torch.Tensor]) -> tuple[str, ...]:
+    if not missing or any(key in given for key in missing):
+        return ()
+    close = nearest(missing[0], given)
+    hint = f"the file's nearest to `{missing[0]}` is `{close}`; " if close else ""
+    return (f"{hint}make a keymap with `archc parity SPEC --with … --save-keymap FILE`",)
+
+
+def _listed(keys: list[str]) -> tuple[str, ...]:
+    more = (f"and {len(keys) - SHOWN} more",) if len(keys) > SHOWN else ()
+    return (*keys[:SHOWN], *more)
+
+
+def _problem(
+    code: str, message: str, path: Path, notes: tuple[str, ...] = (), help: tuple[str, ...] = ()
+) -> Diagnostic:
+    span = Span(Source(path.name, ""), NOWHERE.start, NOWHERE.end)
+    return Diagnostic(code, message, span, notes=notes, help=help)
+
+
+def randomise(module: nn.Module, seed: int = 0) -> None:
+    """Fill all parameters and BatchNorm statistics with numbers that hide nothing.
+
+    Kernels and matrices are normal with variance 1/fan_in, biases normal with std 0.1, gains and scales
+    uniform in [0.5, 1.5] so that zero-initialised ones count, running means normal with std 0.1, running
+    variances uniform in [0.5, 1.5]. The same seed and module give the same numbers.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            last = name.rpartition(".")[2]
+            if last.endswith("bias"):
+                drawn = 0.1 * torch.randn(parameter.shape, generator=generator)
+            elif parameter.squeeze().ndim >= 2:
+                drawn = torch.randn(parameter.shape, generator=generator) * parameter[0].numel() ** -0.5
+            else:
+                drawn = 0.5 + torch.rand(parameter.shape, generator=generator)
+            parameter.copy_(drawn)
+        for name, buffer in module.named_buffers():
+            if name.endswith("running_mean"):
+                buffer.copy_(0.1 * torch.randn(buffer.shape, generator=generator))
+            elif name.endswith("running_var"):
+                buffer.copy_(0.5 + torch.rand(buffer.shape, generator=generator))

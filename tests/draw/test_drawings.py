@@ -1,0 +1,215 @@
+"""What drawings show, at each level; and that text in them stays text."""
+
+from __future__ import annotations
+
+import builtins
+import re
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from archc.backends import dot_style
+from archc.backends.dot import Level, draw, svg
+from archc.backends.graphviz_process import run_dot
+from archc.diagnostics import ArchError
+from archc.ir.graph import Graph
+from tests.graphs import GraphBuilder, conv, resnet, unet
+
+LEVELS: tuple[Level, ...] = ("network", "stage", "block", "op")
+DRAWN = {"svg", "g", "title", "polygon", "path", "text", "ellipse", "polyline", "a"}
+
+
+def texts(drawn: str) -> list[str]:
+    """The text elements of an SVG; Graphviz writes spaces as no-break spaces."""
+    return [
+        (e.text or "").replace("\xa0", " ").strip()
+        for e in ET.fromstring(drawn).iter()
+        if e.tag.endswith("}text")
+    ]
+
+
+def tags(drawn: str) -> Counter[str]:
+    return Counter(e.tag.rpartition("}")[2] for e in ET.fromstring(drawn).iter())
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("make", [resnet, unet])
+def test_every_level_draws(make: Callable[[], Graph], level: Level) -> None:
+    drawn = svg(make(), level)
+    assert set(tags(drawn)) <= DRAWN
+    assert make().name in texts(drawn)
+
+
+def test_network_shows_sections_shapes_and_cost() -> None:
+    drawn = texts(svg(resnet()))
+    assert "s2  × 4" in drawn
+    assert "residual(width = 64, stride = 2)" in drawn
+    assert "conv → batch_norm → relu" in drawn
+    assert drawn.count("32×16×16") == 2  # to s2 and to the auxiliary head
+    assert "650 params · 640 macs" in drawn
+    assert "aux (training)" in drawn
+
+
+def test_network_shows_skips_between_sections() -> None:
+    graph = unet()
+    source = draw(graph).source
+    box = {graph.scopes[i].name: f"s{i}" for i in graph.sections}
+    for tail, head in (("s1", "s4"), ("s2", "s3")):
+        assert re.search(rf"\b{box[tail]} -> {box[head]} ", source), (tail, head)
+
+
+def test_stage_folds_equal_repeats() -> None:
+    drawn = texts(svg(resnet(), "stage"))
+    assert "× 3" in drawn  # s2.1 … s2.3; s2.0 has a stride of its own
+    assert drawn.count("residual(width = 64, stride = 1)") == 1
+    assert drawn.count("residual(width = 32, stride = 1)") == 1
+
+
+def test_block_draws_each_distinct_block_once() -> None:
+    drawn = texts(svg(resnet(), "block"))
+    assert sorted(t for t in drawn if t.startswith("residual")) == ["residual  × 2", "residual  × 4"]
+    assert {"s1.0, s2.0", "s1.1, s2.1…3"} <= set(drawn)
+    assert drawn.count("+") == 2
+    assert drawn.count("×") == 2  # the gates of squeeze-excite
+    assert "conv 1×1, 32…64 /2" in drawn
+    assert "×0.01562…0.03125" in drawn
+
+
+def test_block_of_a_section_body_names_inner_blocks() -> None:
+    drawn = texts(svg(unet(), "block"))
+    assert "s3…4" in drawn
+    assert {"double_conv  × 3", "double_conv"} <= set(drawn)
+
+
+def test_large_blocks_show_inner_blocks_as_boxes_with_diagrams_of_their_own() -> None:
+    b = GraphBuilder()
+    x = b.add("input", size=(4, 8, 8), name="x")
+    with b.scope("s1", "section", "dense"):
+        for i in range(12):
+            with b.scope(f"layer{i + 1}", "block", "layer", growth=4):
+                x = b.add("concat", x, b.chain(x, "batch_norm", "relu", conv(4)))
+    drawn = texts(svg(b.graph(x), "block"))
+    assert drawn.count("layer(growth = 4)") == 12
+    assert drawn.count("layer  × 12") == 1
+    assert drawn.count("concat") == 1
+
+
+def test_block_of_a_network_without_sections_draws_its_body() -> None:
+    b = GraphBuilder()
+    x = b.chain(b.add("input", size=(4, 8, 8), name="x"), conv(8), "relu")
+    assert {"conv 1×1, 8", "relu"} <= set(texts(svg(b.graph(x), "block")))
+
+
+def test_op_draws_every_node_and_scope() -> None:
+    graph = resnet()
+    source = draw(graph, "op").source
+    nodes = {int(n) for n in re.findall(r"^\s*n(\d+) \[", source, re.M)}
+    assert nodes == {n.id for n in graph.nodes}
+    edges = re.findall(r"n\d+ -> n\d+", source)
+    assert len(edges) == sum(len(n.inputs) for n in graph.nodes)
+    assert source.count("subgraph cluster_") == len(graph.scopes) - 1
+
+
+PAYLOADS = (
+    '"]; evil [label="x"]; "',
+    '<img src="x" onerror="alert(1)">',
+    "<script>alert(1)</script>",
+    "</text></svg><svg onload=alert(1)>",
+    "--><script>alert(1)</script><!--",
+    "]]><a href='javascript:alert(1)'>",
+    r"\N \G \" \l {|}",
+    "&lt;b&gt; &amp; &#60;",
+    "<b>bold</b>",
+    "nul \0 and \x1b[31m",
+)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_text_is_inert(payload: str, level: Level) -> None:
+    """No text of a spec adds an element; only `a`, `name` and docstring vary between the two drawings."""
+
+    def hostile(text: str) -> Graph:
+        b = GraphBuilder("toy", text)
+        x = b.add("input", size=(3, 8, 8), name="x")
+        with b.scope("s1", "section", "block", mode=text), b.scope("inner", "block", "inner", mode=text):
+            x = b.chain(x, conv(4), "relu", conv(4))
+        return replace(b.graph(x), name=text)
+
+    drawn = svg(hostile(payload), level)
+    plain = svg(hostile("A" + re.sub(r"[^\s]", "a", payload)[1:]), level)
+    assert set(tags(drawn)) <= DRAWN
+    assert tags(drawn) == tags(plain)
+    shown = "".join(c if c.isprintable() else "�" for c in payload)
+    assert shown.strip() in texts(drawn)
+    attributes = {name for e in ET.fromstring(drawn).iter() for name in e.attrib}
+    assert not {a for a in attributes if a.lower().startswith("on") or "href" in a.lower()}
+
+
+def test_without_graphviz_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def importing(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name == "pygraphviz":
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(builtins, "__import__", importing)
+    with pytest.raises(ArchError) as caught:
+        svg(resnet())
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "E0701"
+    assert "apt install graphviz" in diagnostic.help[0]
+    assert "pygraphviz" in diagnostic.help[1]
+
+
+def test_pygraphviz_is_used_where_there_is_no_dot(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+    from types import SimpleNamespace
+
+    calls: list[tuple[str, str]] = []
+
+    class AGraph:
+        def __init__(self, string: str) -> None:
+            self.string = string
+
+        def draw(self, format: str, prog: str) -> bytes:
+            calls.append((format, prog))
+            return self.string.encode()
+
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setitem(sys.modules, "pygraphviz", SimpleNamespace(AGraph=AGraph))
+    assert run_dot("digraph {}", "svg") == b"digraph {}"
+    assert calls == [("svg", "dot")]
+
+
+def test_what_graphviz_refuses_is_reported() -> None:
+    with pytest.raises(ArchError) as caught:
+        run_dot("digraph { a -> ", "svg")
+    assert [d.code for d in caught.value.diagnostics] == ["E0702"]
+    assert "syntax error" in caught.value.diagnostics[0].message
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(first: str, second: str) -> float:
+    """Contrast ratio, 1 to 21 (WCAG 2.2)."""
+    high, low = sorted((_luminance(first), _luminance(second)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_palette_is_legible_on_white_and_on_dark_pages() -> None:
+    for fill, _ in dot_style.PALETTE.values():
+        assert contrast(dot_style.INK, fill) >= 7  # AAA
+        assert contrast(dot_style.FAINT, fill) >= 4.5  # AA
+    for page in ("#ffffff", "#0d1117", dot_style.PANEL):
+        assert contrast(dot_style.LINE, page) >= 3.9
