@@ -39,21 +39,19 @@ def attribute(name: str) -> str:
         return name
     if name.startswith("_"):
         name = f"m{name}"
-    if keyword.iskeyword(name) or name in MODULE_ATTRIBUTES:
-        name = f"{name}_"
-    return checked(name)
+    return f"{checked(name)}_" if keyword.iskeyword(name) or name in MODULE_ATTRIBUTES else checked(name)
 
 
 def checked(name: str) -> str:
     """The name itself; raises ValueError unless it can be an identifier of emitted code."""
-    if not IDENTIFIER.fullmatch(name) or keyword.iskeyword(name):
+    if not IDENTIFIER.fullmatch(name):
         raise ValueError(f"{name!r} cannot be an identifier")
     return name
 
 
 def camel(name: str) -> str:
     """`squeeze_excite` as `SqueezeExcite`; raises ValueError for names that are not identifiers."""
-    joined = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+    joined = "".join(part[:1].upper() + part[1:] for part in checked(name).split("_"))
     if not joined[:1].isalpha():
         joined = f"Net{joined}"
     return checked(joined)

@@ -53,7 +53,10 @@ def methods(root: ScopePlan) -> list[str]:
     result = "Tensor | tuple[Tensor, ...]" if many else "Tensor"
     return f'''
     def _run(self, section: str, *inputs: Tensor) -> {result}:
-        """Call a section; `checkpoint` (True or names) makes training recompute it instead of storing it."""
+        """Call a section. `checkpoint` (True, or names) makes training recompute it, not store it.
+
+        Recomputing moves the running statistics of batch normalisation a second time.
+        """
         module = getattr(self, section)
         if self.training and (self.checkpoint is True or self.checkpoint and section in self.checkpoint):
             return checkpoint(module, *inputs, use_reentrant=False)

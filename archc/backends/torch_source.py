@@ -120,7 +120,7 @@ class _Writer:
                 ("", Bracket("dict", tuple((k, Atom(literal(v))) for k, v in row))) for _, _, row in found
             )
             lines += layout("self.feature_info = ", Bracket("", rows, "[]"), 8)
-        if any(item.code.init for item in self.cls.first.items):
+        if self._starts():
             lines.append("        self.init_weights()")
         return lines
 
@@ -147,8 +147,9 @@ class _Writer:
             "nn.Sequential", tuple(("", r[0] if len(r) == 1 else Repeated(r[0], len(r))) for r in runs)
         )
 
-    def _init_weights(self) -> list[str]:
-        groups: dict[tuple[str, str], list[str]] = {}
+    def _starts(self) -> dict[str, list[str]]:
+        """Calls that start parameters, with `{}` for the submodule, and the submodules of each."""
+        groups: dict[str, list[str]] = {}
         for item in self.cls.first.items:
             for init in item.code.init:
                 module = item.code.module
@@ -157,17 +158,19 @@ class _Writer:
                 target, kwargs = initialiser(init)
                 rest = "".join(f", {checked(k)}={literal(v)}" for k, v in kwargs.items())
                 call = f"{target}({{}}.{checked(init.parameter)}{rest})"
-                groups.setdefault((call, init.parameter), []).append(f"self.{checked(item.name)}")
-        if not any(item.code.init for item in self.cls.first.items):
-            return []
-        lines = ["", "    def init_weights(self) -> None:"]
-        for (call, _), owners in groups.items():
+                groups.setdefault(call, []).append(f"self.{checked(item.name)}")
+        return groups
+
+    def _init_weights(self) -> list[str]:
+        groups = self._starts()
+        lines = ["", "    def init_weights(self) -> None:"] if groups else []
+        for call, owners in groups.items():
             if len(owners) == 1:
-                lines.append(f"        {call.format(owners[0])}")
+                lines.append(f"        {call.replace('{}', owners[0], 1)}")
             else:
                 listed = Bracket("", tuple(("", Atom(o)) for o in owners))
                 lines += layout("for module in ", listed, 8, ":")
-                lines.append(f"            {call.format('module')}")
+                lines.append(f"            {call.replace('{}', 'module', 1)}")
         return lines
 
     # -- calls
@@ -227,8 +230,10 @@ class _Writer:
         training = [i for i in items if mixed and i.train_only]
         extra = {value for item in training for value in item.outputs}
         in_eval = tuple(v for v in results if v not in extra)
+        if self.is_root:
+            in_eval = tuple(o.node for o in self.graph.outputs if not o.train_only)
         lines, body = self._body("forward", [*always, *training], results, _result(results, in_eval))
-        if not training:
+        if not training and in_eval == results:
             body.write(range(len(always)), results)
             return lines + body.lines
         body.write(range(len(always)), None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archc.cli.console import complain, print_diagnostics
+from archc.cli.console import fail, print_table, warn
 from archc.cli.count_command import print_summary
 from archc.cli.files import build_directory, write_file
 from archc.cli.options import graph_options, load_graph, spec_argument
@@ -15,6 +15,8 @@ from archc.diagnostics import ArchError
 
 if TYPE_CHECKING:
     from archc.ir.graph import Graph
+
+MAX_MISMATCHES = 20
 
 EPILOG = """\b
 Examples:
@@ -66,8 +68,9 @@ def _write(graph: Graph, directory: Path) -> list[Path]:
     try:
         contents[".svg"] = svg(graph)
     except ArchError as error:
-        print_diagnostics(error.diagnostics)
-        complain("warning: the drawing is left out; all else is written")
+        for diagnostic in error.diagnostics:
+            help = "".join(f"\n  = help: {text}" for text in diagnostic.help)
+            warn(f"{diagnostic.message}; {graph.name}.svg is left out{help}")
     paths = []
     for suffix, content in contents.items():
         path = directory / f"{graph.name}{suffix}"
@@ -77,8 +80,33 @@ def _write(graph: Graph, directory: Path) -> list[Path]:
 
 
 def _verify(graph: Graph) -> bool:
-    from archc.measure.verify import verify
+    """Prints what the running module showed beside what was computed; False where they differ."""
+    try:
+        from archc.measure.verify import verify
+    except ImportError as error:
+        if error.name != "torch":
+            raise
+        raise click.ClickException(
+            "--verify runs the network and needs torch: pip install 'archc[train]'"
+        ) from None
 
     report = verify(graph)
-    click.echo(str(report))
+    params = graph.cost.params + graph.train_only_cost.params
+    buffers = graph.cost.buffers + graph.train_only_cost.buffers
+    click.echo(f"ran {report.nodes} nodes in {' and '.join(report.modes)} mode on {report.device}")
+    print_table(
+        ("", "computed", "measured"),
+        (
+            ("params", f"{params:,}", f"{report.params:,}"),
+            ("buffers", f"{buffers:,}", f"{report.buffers:,}"),
+            ("macs", f"{graph.cost.macs:,}", f"{report.macs:,}"),
+        ),
+    )
+    for mismatch in report.mismatches[:MAX_MISMATCHES]:
+        fail(str(mismatch))
+    more = len(report.mismatches) - MAX_MISMATCHES
+    if more > 0:
+        fail(f"and {more} more")
+    if report.ok:
+        click.echo("all shapes, params, buffers and macs agree")
     return report.ok

@@ -29,9 +29,9 @@ def apply_block(
     values, inner = _block_arguments(run, target, op, ambient, frame.body, span)
     flat = [t for value in tensors for t in (value if type(value) is list else (value,))]
     key = (
-        id(target),
+        target,
         tuple([key_of(v) for v in values.values()]),
-        id(inner),
+        inner,
         tuple([
             tuple([(t.shape, t.tainted) for t in v]) if type(v) is list else (v.shape, v.tainted)
             for v in tensors
@@ -52,11 +52,10 @@ def apply_block(
 def _known_template(run: Run, key: Any, flat: list[Tensor]) -> Template | None:
     stds: tuple[float | str, ...] | None = None
     for template in run.caches.templates.get(key, ()):
-        if not template.reads_std:
-            return template
-        if stds is None:
+        if template.reads_std and stds is None:
             stds = tuple([t.body.variance(t.ref) for t in flat])
-        if template.stds == stds:
+        if not template.reads_std or template.stds == stds:
+            run.read_ambients |= template.read_ambients
             return template
     return run.failed_templates.get(key)
 
@@ -127,6 +126,7 @@ def _elaborate_block(
         frame.vars[param.name] = [next(inside) for _ in value] if type(value) is list else next(inside)
     run.stack.append(StackEntry(f"called from {target.name}", span))
     run.bodies.append(body)
+    read_before, run.read_ambients = run.read_ambients, set()
     try:
         result = target.run(frame)
         if result is not MISSING and not _is_result(result):
@@ -151,9 +151,11 @@ def _elaborate_block(
         body.node_count,
         body.reads_std,
         body.input_variances() if body.reads_std else (),
+        frozenset(run.read_ambients),
         failed,
         tuple(t.tainted for t in outputs),
     )
+    run.read_ambients |= read_before
     if failed:
         run.failed_templates[key] = template
     elif body.reusable:

@@ -44,7 +44,7 @@ def apply_primitive(
         return _recover(run, frame, target, args, op, tensors, error, span)
     body = frame.body
     run.count_nodes(1, span)
-    out = body.add_node(entry.op, tuple(tensors), found[0], found[1], hint, span, frame.scope)
+    out = body.add_node(entry.op, tuple(tensors), shapes, found[0], found[1], hint, span, frame.scope)
     for tensor in tensors:
         if tensor.tainted:
             out.tainted = True

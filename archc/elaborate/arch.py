@@ -17,7 +17,7 @@ from archc.elaborate.frame import ElabFrame
 from archc.elaborate.module import Module
 from archc.elaborate.run import Run
 from archc.elaborate.signature import convert, describe_type
-from archc.elaborate.statements import Execute, assigned_names
+from archc.elaborate.statements import Execute, assigned_names, free_names
 from archc.elaborate.values import MISSING, Failure, Fatal, Tensor, fail, is_op, show
 from archc.ir import Graph, Scope, ScopeKind
 from archc.syntax import ast
@@ -145,6 +145,7 @@ class ArchRun:
         self._run_variants(frame)
         self._returned(frame, outcome)
         self._finish_claims(frame)
+        self._warn_of_unread_sets()
         if any(d.severity == "error" for d in self.run.diagnostics):
             return None
         return graph_of(
@@ -353,6 +354,19 @@ class ArchRun:
                 )  # fmt: skip
             mains.append(("out" if len(items) == 1 else f"out{i}", item, False, self.target.arch.name_span))
         self.outputs = [*mains, *self.outputs]
+
+    def _warn_of_unread_sets(self) -> None:
+        """A `set` that nothing read is likely a mistake."""
+        if any(d.severity == "error" for d in self.run.diagnostics):
+            return
+        mentioned = set(free_names(self.target.arch.body))
+        for name, span in self.run.set_ambients.items():
+            if name not in self.run.read_ambients and name not in mentioned:
+                self.run.report(
+                    Diagnostic(
+                        "W0201", f"nothing reads `set {name}`", span, "no op or block in this arch uses it"
+                    )
+                )
 
     def _finish_claims(self, frame: ElabFrame) -> None:
         """`require`s about the finished network."""

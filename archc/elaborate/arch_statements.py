@@ -93,7 +93,7 @@ class ArchCompiler(StatementCompiler):
                 raise fail("E0513", f"there are two inputs called `{name}`", node.span, "",
                            ("name them: `input image: 3 x 224 x 224`",))  # fmt: skip
             op = Input(shape)
-            f.vars[name] = f.body.add_node(op, (), shape, FREE, name, node.span, 0)
+            f.vars[name] = f.body.add_node(op, (), (), shape, FREE, name, node.span, 0)
             if not arch.inputs:
                 f.current = name
             arch.inputs.append(name)

@@ -21,6 +21,7 @@ class NodeItem:
 
     op: Op
     inputs: tuple[int, ...]
+    input_shapes: tuple[Shape, ...]
     shape: Shape
     cost: Cost
     hint: str
@@ -76,6 +77,7 @@ class Template:
     node_count: int
     reads_std: bool
     stds: tuple[float | str, ...]
+    read_ambients: frozenset[str]
     failed: bool
     tainted: tuple[bool, ...]
 
@@ -104,11 +106,20 @@ class Body:
         self.value_count = len(self.inputs)
 
     def add_node(
-        self, op: Op, inputs: tuple[Tensor, ...], shape: Shape, cost: Cost, hint: str, span: Span, scope: int
+        self,
+        op: Op,
+        inputs: tuple[Tensor, ...],
+        shapes: tuple[Shape, ...],
+        shape: Shape,
+        cost: Cost,
+        hint: str,
+        span: Span,
+        scope: int,
     ) -> Tensor:
         value = self.value_count
         self.value_count += 1
-        self.items.append(NodeItem(op, tuple([t.ref for t in inputs]), shape, cost, hint, span, scope, value))
+        refs = tuple([t.ref for t in inputs])
+        self.items.append(NodeItem(op, refs, shapes, shape, cost, hint, span, scope, value))
         self.cost += cost
         self.node_count += 1
         return Tensor(self, value, shape)
@@ -152,7 +163,7 @@ def propagate(items: list[Item], known: dict[int, float | str]) -> None:
     """Extend `known` variances over `items`, in order."""
     for item in items:
         if isinstance(item, NodeItem):
-            known[item.value] = node_variance(item.op, [known[i] for i in item.inputs])
+            known[item.value] = node_variance(item.op, [known[i] for i in item.inputs], item.input_shapes)
         elif isinstance(item, AliasItem):
             known[item.value] = item.variance
         else:
@@ -161,15 +172,16 @@ def propagate(items: list[Item], known: dict[int, float | str]) -> None:
                 known[item.value + i] = variance
 
 
-def node_variance(op: Op, inputs: list[float | str]) -> float | str:
+def node_variance(op: Op, inputs: list[float | str], shapes: tuple[Shape, ...]) -> float | str:
     """Variance after one op. A norm or any op whose rule ignores its input resets an unknown one."""
     unknown = next((v for v in inputs if isinstance(v, str)), None)
+
+    def known_as(stand_in: float) -> float:
+        return op.variance_over(tuple([stand_in if isinstance(v, str) else v for v in inputs]), shapes)
+
     try:
-        if unknown is None:
-            return op.variance(*inputs)  # type: ignore[arg-type]  # no strings left here
+        first = known_as(2.0)
         # a rule that gives the same answer for any input does not need to know it
-        first = op.variance(*[2.0 if isinstance(v, str) else v for v in inputs])
-        second = op.variance(*[3.0 if isinstance(v, str) else v for v in inputs])
+        return first if unknown is None or first == known_as(3.0) else unknown
     except NoVarianceRule:
         return op.name
-    return first if first == second else unknown

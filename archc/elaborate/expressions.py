@@ -229,7 +229,13 @@ class ExpressionCompiler:
 
     def _Compare(self, node: ast.Compare) -> Closure:
         first, span = self.compile(node.first), node.span
-        rest = [(op, self.compile(e)) for op, e in node.rest]
+        rest = [
+            (
+                op,
+                self._interval(e) if op in ("in", "not in") and isinstance(e, ast.Range) else self.compile(e),
+            )
+            for op, e in node.rest
+        ]
 
         def apply(f: ElabFrame) -> bool:
             left = first(f)
@@ -241,6 +247,23 @@ class ExpressionCompiler:
             return True
 
         return apply
+
+    def _interval(self, node: ast.Range) -> Closure:
+        """A range on the right of `in` means its bounds, for floats too."""
+        start, stop, inclusive, span = (
+            self.compile(node.start),
+            self.compile(node.stop),
+            node.inclusive,
+            node.span,
+        )
+
+        def make(f: ElabFrame) -> Interval:
+            low, high = start(f), stop(f)
+            if is_number(low) and is_number(high):
+                return Interval(low, high, inclusive)
+            raise fail("E0410", f"a range needs numbers, not {show(low)} and {show(high)}", span)
+
+        return make
 
     def _Conditional(self, node: ast.Conditional) -> Closure:
         condition, then, otherwise = map(self.compile, (node.condition, node.then, node.otherwise))

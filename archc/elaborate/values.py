@@ -124,7 +124,7 @@ class OpValue:
     @property
     def key(self) -> Any:
         args = tuple(sorted((name, key_of(value)) for name, value in self.args.items()))
-        return ("op", id(self.target), args, id(self.captured) if self.args else None)
+        return ("op", self.target, args, self.captured if self.args else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ class Function:
 
     @property
     def key(self) -> Any:
-        return ("fn", id(self))
+        return ("fn", self)
 
 
 def is_op(value: Any) -> bool:

@@ -122,6 +122,7 @@ class WSConv(Window):
         ({"channels": 8, "kernel": 3}, ((4, 9, 7),)),
         ({"channels": 8, "kernel": 3, "stride": 2, "groups": 2, "style": "timm", "gamma": 1.7}, ((4, 9, 9),)),
         ({"channels": 6, "kernel": 3, "stride": 2, "padding": "same", "bias": False}, ((3, 12, 11),)),
+        ({"channels": 6, "zero_init": True}, ((3, 5, 4),)),
     )
 
     bias: bool = param(True, ambient=True, doc="add a learnable bias per output channel")
@@ -133,6 +134,7 @@ class WSConv(Window):
         ambient=True,
         doc="deepmind: rsqrt(max(variance·fan_in, eps)); timm: rsqrt(variance + eps)",
     )
+    zero_init: bool = param(False, doc="start the gains at 0")
 
     def cost(self, inputs: tuple[Shape, ...], output: Shape) -> Cost:
         return super().cost(inputs, output) + Cost(params=self.channels)
@@ -154,7 +156,7 @@ class WSConv(Window):
         kwargs["style"] = self.style
         return TorchCode(
             module=call("WSConv2d", inputs[0][0], self.channels, **kwargs),
-            init=(*weight_init(self.init, bias=self.bias), Init("gain", "ones")),
+            init=(*weight_init(self.init, bias=self.bias), Init("gain", "zeros" if self.zero_init else "ones")),
         )
 
 

@@ -61,7 +61,8 @@ def _scanner() -> re.Pattern[str]:
         r"#[^\n]*",  # 9
         r"\d\w*(?:\.\w+)*",  # 10 a number that touches a word, or otherwise malformed
         r"[^\w\s\"#]",  # 11 a character of no token; literals were tried before
-        r"\s",  # 12 a blank of no token
+        r"[^\S \t]",  # 12 a blank of no token
+        r"\Z",  # 13 the end, after blanks
     )
     return re.compile(r"[ \t]*(?:" + "|".join(f"({group})" for group in groups) + ")")
 
@@ -103,6 +104,8 @@ def lex(source: Source) -> Lexed:
         elif group == 9:
             comments.append((start, end))
             continue
+        elif group == 13:
+            break
         else:
             if not FORBIDDEN.match(text, start):
                 errors.append(_REPORTS[group](Span(source, start, end)))

@@ -62,7 +62,9 @@ def test_computes_what_the_graph_says(make: Make) -> None:
     check_equal(make(), training=False)
 
 
-@pytest.mark.parametrize("make", [g for g in graphs.ALL if g is not graphs.residual], ids=lambda g: g.__name__)
+@pytest.mark.parametrize(
+    "make", [g for g in graphs.ALL if g is not graphs.residual], ids=lambda g: g.__name__
+)
 def test_computes_what_the_graph_says_in_training(make: Make) -> None:
     check_equal(make(), training=True)
 
@@ -203,7 +205,17 @@ def test_reserved_names_get_an_underscore() -> None:
     graph = b.graph(b.op("conv", x, channels=2, name="print"))
     check_equal(graph, training=False)
     keys = {key.split(".")[0] for key in torch_module.compile(graph).state_dict()}
-    assert {"half_", "lambda_", "forward_", "F", "torch", "m__class__", "m_run", "checkpoint_", "print"} <= keys
+    assert {
+        "half_",
+        "lambda_",
+        "forward_",
+        "F",
+        "torch",
+        "m__class__",
+        "m_run",
+        "checkpoint_",
+        "print",
+    } <= keys
     assert set(module_paths(plan(graph)).values()) >= {"half_.conv1", "print"}
 
 
@@ -265,4 +277,6 @@ def test_helpers_are_copied_once_and_only_when_used() -> None:
     source = emit(sample_graph("ws_conv", 0))
     assert source.count("class WSConv2d(") == 1
     assert source.count("def same_pad(") == 1
-    assert not any(f"{kind} {name}(" in emit(graphs.residual()) for name in helpers() for kind in ("class", "def"))
+    assert not any(
+        f"{kind} {name}(" in emit(graphs.residual()) for name in helpers() for kind in ("class", "def")
+    )

@@ -22,3 +22,4 @@ class Twin:
     arguments: dict[str, Any] = field(default_factory=dict)
     small: bool = False
     tolerance: float = 1e-5
+    gradient: bool = True  # False where train mode draws random numbers that cannot be switched off
