@@ -1,5 +1,9 @@
-# make demo: a first network, checked, counted, drawn and compiled, in under a minute
-# make test: what CI runs
+# make demo      a first network, checked, counted, drawn and compiled, in under a minute
+# make test      what CI runs: lint, then all tests but the slow ones
+# make test-all  the slow ones too
+# make fuzz      the compiler on damaged and random input
+# make bench     speed, against the tools people use
+# make format    puts the code in form
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -21,7 +25,7 @@ test-all: .stamps/dev lint
 fuzz: .stamps/dev
 	$(BIN)/python tests/fuzz/run.py
 
-bench: .stamps/dev
+bench: .stamps/bench
 	$(BIN)/python benchmarks/run.py
 
 lint: .stamps/dev
@@ -48,4 +52,9 @@ clean:
 .stamps/dev: .stamps/core
 	tools/install.sh -e '.[dev]'
 	tools/install.sh --no-deps torchvision timm huggingface_hub pyyaml tqdm filelock fsspec packaging pillow
+	@touch $@
+
+# What the benchmarks compare with.
+.stamps/bench: .stamps/dev
+	tools/install.sh fvcore torchinfo
 	@touch $@

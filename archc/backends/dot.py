@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 from archc.analyses.figures import shape_text
@@ -18,7 +20,7 @@ from archc.backends.dot_style import (
     panel,
     pill,
 )
-from archc.backends.dot_units import Unit, calls, children, fold, section_units, stage_units
+from archc.backends.dot_units import MAX_WIDTH, Unit, calls, children, fold, section_units, stage_units
 from archc.backends.graphviz_process import run_dot
 from archc.ir.graph import Graph
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from graphviz import Digraph
 
 Level = Literal["network", "stage", "block", "op"]
-MAX_PARTS = 6  # ops named in the box of a section that is a composition
+MAX_PARTS = 8  # ops named in the box of a section that is a composition
 
 
 def draw(graph: Graph, level: Level = "network") -> Digraph:
@@ -51,10 +53,10 @@ def svg(graph: Graph, level: Level = "network") -> str:
 
 def title_lines(graph: Graph) -> tuple[Line, ...]:
     """The heading of a drawing: name, the docstring's first line, the totals."""
-    doc = graph.doc.strip().partition("\n")[0]
+    doc = textwrap.wrap(graph.doc.strip().partition("\n")[0], 96, max_lines=2, placeholder=" …")
     return (
         Line(graph.name, 14, bold=True, colour=LINE),
-        *([Line(doc if len(doc) <= 90 else doc[:89] + "…", 10, colour=LINE)] if doc else []),
+        *(Line(text, 10, colour=LINE) for text in doc),
         Line(figures(graph.cost), 10, colour=LINE),
     )
 
@@ -119,7 +121,7 @@ class _Drawing:
         if unit.scope < 0:
             self._draw_single(into, unit)
             return
-        lines = self.calls[unit.scope] or [self._composition(unit)]
+        lines = self.calls[unit.scope] or self._composition(unit)
         times = [Line(f"× {unit.count}", 11, bold=True)] if unit.count > 1 else []
         text = label(*map(Line, lines), *times, Line(figures(unit.cost), 8, colour=FAINT))
         into.node(unit.key, label=text, margin="0.15,0.07", **_look(unit))
@@ -137,12 +139,12 @@ class _Drawing:
     def _section_label(self, unit: Unit) -> str:
         repeats = [s for s in self.below.get(unit.scope, []) if self.graph.scopes[s].kind == "repeat"]
         name = self.graph.scope_path(unit.scope) + (f"  × {len(repeats)}" if len(repeats) > 1 else "")
-        lines = self.calls[repeats[0] if repeats else unit.scope] or [self._composition(unit)]
+        lines = self.calls[repeats[0] if repeats else unit.scope] or self._composition(unit)
         cost = Line(figures(unit.cost), 9, colour=FAINT)
         return label(Line(name, 12, bold=True), *map(Line, lines), cost)
 
-    def _composition(self, unit: Unit) -> str:
-        """`conv → gelu → global_avg_pool → linear`: the blocks and ops a scope is made of."""
+    def _composition(self, unit: Unit) -> list[str]:
+        """`conv → gelu → global_avg_pool → linear`, wrapped: the blocks and ops a scope is made of."""
         below = {c: self.graph.scopes[c].block for c in self.below.get(unit.scope, [])}
         parts: list[str] = []
         seen = set()
@@ -153,15 +155,21 @@ class _Drawing:
             elif inner not in seen:
                 seen.add(inner)
                 parts.append(below[inner] or self.graph.scopes[inner].name)
-        shown = parts if len(parts) <= MAX_PARTS else [*parts[: MAX_PARTS - 2], "…", parts[-1]]
-        return " → ".join(shown)
+        runs = [(len(list(run)), name) for name, run in groupby(parts)]
+        shown = [f"{count} × {name}" if count > 1 else name for count, name in runs]
+        if len(shown) > MAX_PARTS:
+            shown[MAX_PARTS - 2 : -1] = ["…"]
+        # no-break spaces keep `3 × conv` on one line
+        text = " → ".join(part.replace(" ", "\xa0") for part in shown)
+        return [line.replace("\xa0", " ") for line in textwrap.wrap(text, MAX_WIDTH + 8)]
 
     def _finish(self, units: list[Unit], home: dict[int, Unit], *, shapes: bool = True) -> None:
         """Edges between boxes, labelled with the shapes that flow, and the outputs."""
-        order = {unit.key: i for i, unit in enumerate(units)}
+        order = {unit.key: i for i, unit in enumerate(u for u in units if not _only_trains(u))}
         for source, target, shape in dict.fromkeys(self._edges(home)):
             # the chain of sections stays straight; what skips some of it bends
-            weight = "8" if order[target] == order[source] + 1 else "1"
+            straight = source in order and order.get(target) == order[source] + 1
+            weight = "8" if straight else "1"
             self.dot.edge(
                 source, target, weight=weight, **({"label": f" {shape} "} if shapes and shape else {})
             )
@@ -197,4 +205,8 @@ class _Drawing:
 
 
 def _look(unit: Unit) -> dict[str, str]:
-    return box("section", train_only=all(node.train_only for node in unit.nodes))
+    return box("section", train_only=_only_trains(unit))
+
+
+def _only_trains(unit: Unit) -> bool:
+    return all(node.train_only for node in unit.nodes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,23 @@ from archc.backends.dot_style import (
     FAINT,
     Line,
     box,
+    inset,
     label,
     new_digraph,
     op_box,
     panel,
     pill,
 )
-from archc.backends.dot_units import Form, calls, children, form, joint_label, sections_with_repeats, topology
+from archc.backends.dot_units import (
+    MAX_WIDTH,
+    Form,
+    calls,
+    children,
+    form,
+    joint_label,
+    sections_with_repeats,
+    topology,
+)
 from archc.ir.graph import Graph, Node
 from archc.ops.base import Shape
 
@@ -26,7 +37,7 @@ if TYPE_CHECKING:
     from graphviz import Digraph
 
 MAX_NODES = 26  # a diagram of more ops shows its inner blocks as boxes, each with a diagram of its own
-MIN_INNER = 3  # inner blocks of fewer ops stay inline
+MAX_FUSED = 3  # inner blocks of so few ops become one box there, named by the convolution
 
 Key = tuple[str, Form]
 
@@ -64,17 +75,25 @@ class BlockDrawing:
         return drawing
 
     def _roots(self) -> list[int]:
+        """The scopes to draw: sections or their repeats, and blocks outside; a section that only calls
+        blocks gives way to them."""
         scopes = self.graph.scopes
         repeated = sections_with_repeats(self.graph)
-        found = [
-            i
-            for i, s in enumerate(scopes)
-            if s.kind == "repeat"
-            or (s.kind == "section" and i not in repeated)
-            or (s.kind == "block" and s.parent == 0)
-        ]
-        first = {i: self.inside[i][0].id for i in found if self.inside[i]}
-        return sorted(first, key=first.__getitem__) or [0]
+        direct = {node.scope for node in self.graph.nodes if node.op.kind != "input"}
+        found: list[int] = []
+
+        def visit(scope: int) -> None:
+            inner = self.below.get(scope, [])
+            only_calls = scope not in direct and not scopes[scope].block
+            if scope in repeated or (only_calls and any(len(self.inside[i]) > MAX_FUSED for i in inner)):
+                for child in inner:
+                    visit(child)
+            elif self.inside[scope]:
+                found.append(scope)
+
+        for child in self.below.get(0, []):
+            visit(child)
+        return sorted(found, key=lambda scope: self.inside[scope][0].id) or [0]
 
     def _key(self, scope: int) -> Key:
         return self.graph.scopes[scope].block, form(self.inside[scope], topology)
@@ -88,6 +107,7 @@ class BlockDrawing:
     def _draw_diagram(self, drawing: Any, diagram: Diagram, number: int) -> None:
         graph, root = self.graph, diagram.places[0]
         big = len(diagram.members[0]) > MAX_NODES
+        fused = big or sum(0 < len(self.inside[i]) <= MAX_FUSED for i in self._leaves(root)) > 1
         shown = [joint_label([n.op.label() for n in same]) for same in zip(*diagram.members, strict=True)]
         home: dict[int, str] = {}
         texts = {node.id: text for node, text in zip(diagram.members[0], shown, strict=True)}
@@ -97,34 +117,59 @@ class BlockDrawing:
                 if node.scope == scope and node.op.kind != "input":
                     home[node.id] = f"d{number}n{node.id}"
                     into.node(home[node.id], **op_box(node.op, texts[node.id], train_only=node.train_only))
-            for inner in self.below.get(scope, []):
+            for child in self.below.get(scope, []):
+                inner = self._unwrapped(child)
                 nodes = self.inside[inner]
-                key = self._key(inner)
-                if nodes and (key in self.diagrams or (big and len(nodes) >= MIN_INNER)):
-                    if key not in self.diagrams or inner not in self.diagrams[key].places:
-                        self._add(inner)
-                    home.update({node.id: f"d{number}s{inner}" for node in nodes})
-                    lines = self.calls[inner]
-                    if not lines or len(diagram.places) > 1:  # arguments differ from place to place
-                        lines = [graph.scopes[inner].block or graph.scopes[inner].name]
-                    into.node(f"d{number}s{inner}", label=label(*map(Line, lines)), **box("section"))
+                if not nodes:
                     continue
-                with into.subgraph(name=f"cluster_d{number}s{inner}") as cluster:
-                    text = graph.scopes[inner].block or graph.scopes[inner].name
-                    cluster.attr(
-                        **panel(
-                            label(Line(text, 9, colour=FAINT)),
-                            fillcolor="#ffffff",
-                            style="rounded,filled,dashed",
-                            margin="6",
-                        )
-                    )
-                    fill(cluster, inner)
+                box_name = f"d{number}s{inner}"
+                if fused and len(nodes) <= MAX_FUSED:
+                    main = next((node for node in nodes if node.op.kind in ("conv", "linear")), nodes[0])
+                    names = " · ".join(node.op.name for node in nodes)
+                    into.node(box_name, **op_box(main.op, texts[main.id], second=names))
+                elif big or self._key(inner) in self.diagrams:
+                    self._draw_reference(into, diagram, inner, box_name)
+                else:
+                    with into.subgraph(name=f"cluster_{box_name}") as cluster:
+                        cluster.attr(**inset(graph.scopes[inner].block or graph.scopes[inner].name))
+                        fill(cluster, inner)
+                    continue
+                home.update({node.id: box_name for node in nodes})
 
         with drawing.subgraph(name=f"cluster_d{number}") as cluster:
             cluster.attr(**panel(label(*self._heading(diagram), left=True)))
             fill(cluster, root)
             self._wire(cluster, diagram, number, home)
+
+    def _leaves(self, scope: int) -> list[int]:
+        """The innermost scopes inside a scope."""
+        inner = self.below.get(scope, [])
+        return [leaf for i in inner for leaf in self._leaves(i)] if inner else [scope]
+
+    def _unwrapped(self, scope: int) -> int:
+        """The scope itself, or the only one in it that holds anything."""
+        inner = [i for i in self.below.get(scope, []) if self.inside[i]]
+        alone = len(inner) == 1 and len(self.inside[inner[0]]) == len(self.inside[scope])
+        return self._unwrapped(inner[0]) if alone else scope
+
+    def _draw_reference(self, into: Any, diagram: Diagram, inner: int, box_name: str) -> None:
+        """A box for an inner block, which has or now gets a diagram of its own."""
+        for same in self._counterparts(diagram, inner):
+            key = self._key(same)
+            if key not in self.diagrams or same not in self.diagrams[key].places:
+                self._add(same)
+        scope = self.graph.scopes[inner]
+        lines = self.calls[inner]
+        if not lines or len(diagram.places) > 1:  # arguments differ from place to place
+            lines = [scope.block or scope.name]
+        into.node(box_name, label=label(*map(Line, lines)), **box("section"))
+
+    def _counterparts(self, diagram: Diagram, inner: int) -> list[int]:
+        """The scopes that stand in a diagram's places where `inner` stands in the first."""
+        first = self.inside[inner][0]
+        at = diagram.members[0].index(first)
+        up = list(self.graph.ancestors(first.scope)).index(inner)
+        return [list(self.graph.ancestors(members[at].scope))[up] for members in diagram.members]
 
     def _wire(self, cluster: Any, diagram: Diagram, number: int, home: dict[int, str]) -> None:
         """Edges inside a diagram, and its entries and exits with their shapes."""
@@ -159,9 +204,8 @@ class BlockDrawing:
         times = f"  × {len(paths)}" if len(paths) > 1 else ""
         if not diagram.block:
             return [Line(", ".join(_runs(paths)) or self.graph.name, 12, bold=True)]
-        runs = _runs(paths)
-        where = ", ".join(runs if len(runs) <= 6 else [*runs[:5], "…"])
-        return [Line(diagram.block + times, 12, bold=True), Line(where, 9, colour=FAINT)]
+        where = textwrap.wrap(", ".join(_runs(paths)), MAX_WIDTH, max_lines=2, placeholder=" …")
+        return [Line(diagram.block + times, 12, bold=True), *(Line(text, 9, colour=FAINT) for text in where)]
 
 
 def draw_blocks(graph: Graph) -> Digraph:

@@ -36,6 +36,9 @@ PALETTE = {
     "regularize": ("#f2f2f4", "#98a1ad"),
     "section": ("#f4f8ff", "#5d7fb5"),
 }
+# Graphviz measures text with the first of these that its machine has, a browser draws with the first of its
+# own: these two have the same widths, so that text fits its box either way.
+FONT = "Verdana,DejaVu Sans,sans-serif"
 SYMBOLS = {"add": "+", "mul": "×"}
 
 
@@ -70,7 +73,7 @@ def new_digraph(name: str, *, title: tuple[Line, ...], horizontal_gap: float = 0
         re.sub(r"\W", "_", name, flags=re.ASCII),
         graph_attr={
             "bgcolor": "transparent",
-            "fontname": "Helvetica",
+            "fontname": FONT,
             "label": label(*title) if title else "",
             "labelloc": "t",
             "nodesep": str(horizontal_gap),
@@ -79,7 +82,7 @@ def new_digraph(name: str, *, title: tuple[Line, ...], horizontal_gap: float = 0
             "rankdir": "TB",
         },
         node_attr={
-            "fontname": "Helvetica",
+            "fontname": FONT,
             "fontsize": "10",
             "fontcolor": INK,
             "shape": "box",
@@ -91,7 +94,7 @@ def new_digraph(name: str, *, title: tuple[Line, ...], horizontal_gap: float = 0
         edge_attr={
             "color": LINE,
             "fontcolor": LINE,
-            "fontname": "Helvetica",
+            "fontname": FONT,
             "fontsize": "9",
             "arrowsize": "0.6",
             "penwidth": "1.1",
@@ -107,10 +110,16 @@ def panel(text: str, **attributes: str) -> dict[str, str]:
         "style": "rounded,filled",
         "fillcolor": PANEL,
         "color": PANEL_LINE,
-        "fontname": "Helvetica",
+        "fontname": FONT,
         "margin": "10",
         **attributes,
     }
+
+
+def inset(text: str) -> dict[str, str]:
+    """Attributes of a cluster within another."""
+    name = label(Line(text, 9, colour=FAINT))
+    return panel(name, fillcolor="#ffffff", style="rounded,filled,dashed", margin="6")
 
 
 def box(kind: str, *, train_only: bool = False) -> dict[str, str]:

@@ -48,7 +48,12 @@ def _run_pygraphviz(source: str, format_: str) -> bytes:
         raise ArchError(
             [Diagnostic("E0701", "drawing needs Graphviz, which is not installed", NOWHERE, help=INSTALL)]
         ) from None
-    drawn: bytes = AGraph(string=source).draw(format=format_, prog="dot")
+    try:
+        drawn: bytes = AGraph(string=source).draw(format=format_, prog="dot")
+    except (ValueError, OSError) as error:  # its DotError is a ValueError
+        raise _failed(
+            f"Graphviz failed: {error}", "draw it at a coarser level, or write a .dot file"
+        ) from error
     return drawn
 
 

@@ -235,8 +235,8 @@ def _name_classes(graph: Graph, root: ScopePlan, found: Classes) -> None:
     top.name = fresh(top.base, taken)
     taken.add(top.name)
     for base, family in families.items():
-        plain = max(family, key=lambda cls: len(cls.instances))
-        for cls in sorted(family, key=lambda cls: cls is not plain):
+        plain = max(family, key=lambda cls: len(cls.instances))  # the first of equals, as in the sort below
+        for cls in sorted(family, key=lambda cls: -len(cls.instances)):
             if not cls.name:
                 cls.name = fresh(base if cls is plain else f"{base}{_extra(cls, plain)}", taken)
                 taken.add(cls.name)

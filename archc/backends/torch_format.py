@@ -91,7 +91,8 @@ def layout(prefix: str, expr: Expr, indent: int, suffix: str = "") -> list[str]:
         return [f"{pad}{prefix}(", *body, f"{pad}){suffix}"]
     opened, closed = f"{pad}{prefix}{expr.head}{expr.brackets[0]}", f"{pad}{expr.brackets[1]}{suffix}"
     joined = inner + _joined(expr)
-    if len(joined) <= WIDTH:
+    # lists and tuples go one item a line at once
+    if len(joined) <= WIDTH and expr.head:
         return [opened, joined, closed]
     broken = [
         line

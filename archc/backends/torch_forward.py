@@ -30,6 +30,7 @@ class Body:
     indent: int = 8
     last_use: dict[int, int] = field(default_factory=dict)
     uses: Counter[int] = field(default_factory=Counter)
+    until: dict[str, int] = field(default_factory=dict)  # where what a variable now holds is read last
 
     def __post_init__(self) -> None:
         for position, item in enumerate(self.items):
@@ -37,6 +38,7 @@ class Body:
             self.last_use.update(dict.fromkeys(item.inputs, position))
         self.uses.update(self.results)
         self.last_use.update(dict.fromkeys(self.results, len(self.items)))
+        self.until = {name: self.last_use.get(value, -1) for value, name in self.names.items()}
 
     def write(self, positions: Sequence[int], then_return: tuple[int, ...] | None) -> None:
         """Lines for the items at these positions and, if given, for returning these values."""
@@ -70,8 +72,7 @@ class Body:
     def declare(self, values: Iterable[int]) -> None:
         """Lines that make these values None until a later block assigns them."""
         for value in values:
-            live = {n for v, n in self.names.items() if self.last_use.get(v, -1) >= 0}
-            self.names[value] = fresh("extra", live)
+            self._bind(value, fresh("extra", self.until))
             self.lines.append(f"{' ' * self.indent}{self.names[value]} = None")
 
     def give_back(self, values: tuple[int, ...]) -> None:
@@ -97,14 +98,14 @@ class Body:
         for value in item.outputs:
             if value in self.names:
                 continue  # declared before a block
-            self.names[value] = self._name(item, value, position, dying)
+            self._bind(value, self._name(item, value, position, dying))
         target = ", ".join(self.names[v] for v in item.outputs)
         self.lines += layout(f"{target} = ", expr, self.indent)
         if self.trace and item.node:
             self.lines.append(f"{' ' * self.indent}_trace(self, {literal(item.name)}, {target})")
 
     def _name(self, item: Item, value: int, position: int, dying: list[str]) -> str:
-        live = {n for v, n in self.names.items() if self.last_use.get(v, -1) > position}
+        live = {name for name, until in self.until.items() if until > position}
         if item.child and self.uses[value] > 1:
             return fresh(self._hint(item), live)
         if "x" not in live:
@@ -113,6 +114,10 @@ class Body:
             reusable = (name for name in dying if name not in live and name.startswith("branch"))
             return next(reusable, None) or fresh("branch", live)
         return fresh(self._hint(item), live)
+
+    def _bind(self, value: int, name: str) -> None:
+        self.names[value] = name
+        self.until[name] = self.last_use.get(value, -1)
 
     def _hint(self, item: Item) -> str:
         """A variable named after a submodule."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
+from archc.backends.torch_format import WIDTH
 from archc.backends.torch_names import prose
 from archc.backends.torch_plan import Item, ScopePlan
 from archc.ir import Graph
@@ -18,7 +21,14 @@ def heading(graph: Graph) -> str:
     facts = f"{graph.cost.params:,} parameters, {graph.cost.macs:,} multiply-adds an example of {sizes}."
     info = "; ".join(f"{key}: {value}" for key, value in graph.info)
     about = "\n".join([f"`{graph.name}`{source}, compiled by archc.", facts, *([info] if info else [])])
-    return prose(f"{graph.doc.strip()}\n\n{about}") + "\n"
+    lines = prose(f"{graph.doc.strip()}\n\n{about}").split("\n")
+    # three less for the quotes before the first line
+    return (
+        "\n".join(
+            "\n".join(wrap(line, WIDTH - 3, break_on_hyphens=False, break_long_words=False)) for line in lines
+        )
+        + "\n"
+    )
 
 
 def features(graph: Graph, root: ScopePlan) -> Features:

@@ -21,6 +21,8 @@ from archc.backends.torch_signatures import STARTS_AS, allowed, defaults
 from archc.ir import Graph
 from archc.ops.torch_code import AllInputs, Argument, Call, Input, Literal_
 
+DOC_WIDTH = 70  # longer lists are cut short in docstrings
+
 INFIX = {"operator.add": "+", "operator.mul": "*"}
 
 
@@ -94,11 +96,14 @@ class _Writer:
     def _doc(self) -> str:
         first = self.cls.first.scope
         if self.is_root:
-            arguments = ", ".join(f"{k} = {v!r}" for k, v in self.graph.arguments)
-            return prose(f"`{self.graph.name}({arguments})`.").replace("\n", " ")
+            given = ", ".join(f"{k} = {v!r}" for k, v in self.graph.arguments)
+            call = f"{self.graph.name}({given if len(given) < DOC_WIDTH else '…'})"
+            return prose(f"`{call}`.").replace("\n", " ")
         paths = [scope.path for scope in self.cls.instances]
-        places = ", ".join(paths[:4]) + (f" and {len(paths) - 4} more" if len(paths) > 4 else "")
-        return f"`{checked(first.block)}`: {places}." if first.block else f"{places}."
+        shown = next(n for n in (4, 3, 2, 1) if n == 1 or len(", ".join(paths[:n])) < DOC_WIDTH)
+        places = ", ".join(paths[:shown]) + (f" and {len(paths) - shown} more" if len(paths) > shown else "")
+        what = f"`{checked(first.block)}` at" if first.block else "Section" + "s" * (len(paths) > 1)
+        return f"{what} {places}."
 
     # -- constructor
 
@@ -162,15 +167,17 @@ class _Writer:
         return groups
 
     def _init_weights(self) -> list[str]:
-        groups = self._starts()
+        groups: dict[tuple[str, ...], list[str]] = {}
+        for call, owners in self._starts().items():
+            groups.setdefault(tuple(owners), []).append(call)
         lines = ["", "    def init_weights(self) -> None:"] if groups else []
-        for call, owners in groups.items():
-            if len(owners) == 1:
-                lines.append(f"        {call.replace('{}', owners[0], 1)}")
+        for owned, calls in groups.items():
+            if len(owned) == 1:
+                lines += [f"        {call.replace('{}', owned[0], 1)}" for call in calls]
             else:
-                listed = Bracket("", tuple(("", Atom(o)) for o in owners))
+                listed = Bracket("", tuple(("", Atom(o)) for o in owned))
                 lines += layout("for module in ", listed, 8, ":")
-                lines.append(f"            {call.replace('{}', 'module', 1)}")
+                lines += [f"            {call.replace('{}', 'module', 1)}" for call in calls]
         return lines
 
     # -- calls

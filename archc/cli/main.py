@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -51,6 +52,15 @@ class LazyGroup(click.Group):
             ctx.fail(f"No such command {name!r}.{hint}")
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:  # caught here, as click would exit 0
+            raise click.exceptions.Exit(_reader_gone()) from None
+
 
 @click.command(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="archc", message="%(prog)s %(version)s")
@@ -77,11 +87,11 @@ def main(args: Sequence[str] | None = None) -> int:
         fail("interrupted")
         return 130
     except BrokenPipeError:
-        # The reader is gone; point stdout at nothing so that the interpreter's own flush stays silent.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return _reader_gone()
     return code if isinstance(code, int) else 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _reader_gone() -> int:
+    # stdout now leads nowhere, so that the interpreter's own last flush stays silent
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141

@@ -10,11 +10,18 @@ def nearest(word: str, candidates: Iterable[str]) -> str | None:
     from difflib import get_close_matches
 
     names = sorted(set(candidates))
-    found = get_close_matches(word, names, n=1, cutoff=0.6)
+    plain = {_plain(name): name for name in reversed(names)}  # ReLU is relu, MaxPool is max_pool
+    if _plain(word) in plain:
+        return plain[_plain(word)]
+    found = get_close_matches(word, names, n=1, cutoff=0.6) or get_close_matches(_plain(word), plain, n=1)
     if found:
-        return found[0]
+        return plain.get(found[0], found[0])
     prefixed = [n for n in names if len(word) >= 3 and (n.startswith(word) or word.startswith(n))]
     return prefixed[0] if prefixed else None
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> tuple[str, ...]:

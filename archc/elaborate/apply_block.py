@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from archc.diagnostics import Diagnostic, Span
 from archc.elaborate.builder import Body, Template
 from archc.elaborate.frame import ElabFrame, StackEntry
-from archc.elaborate.signature import BlockTarget, Target, convert, describe_type
-from archc.elaborate.values import MISSING, Ambient, Failure, OpValue, Tensor, fail, is_op, key_of, show
+from archc.elaborate.signature import BlockTarget, convert, not_given, wrong_type
+from archc.elaborate.values import MISSING, POISON, Ambient, Failure, OpValue, Tensor, is_op, key_of, show
+from archc.syntax import ast
 
 if TYPE_CHECKING:
     from archc.elaborate.run import Run
@@ -66,42 +67,35 @@ def _block_arguments(
     """Every parameter's value: given, else ambient, else default; and the ambients of the body."""
     values: dict[str, Any] = {}
     inner = ambient
+    failed = False
     for param in target.params:
-        name = param.name
+        name, wanted, at, is_set = param.name, param.type, span, False
+        assert wanted is not None  # only op parameters go without
         value = op.args.get(name, MISSING)
         if value is not MISSING:
-            value = _converted(run, target, param.name, param.type, value, op.arg_spans.get(name, span))
-            if param.ambient:
-                inner = inner.extend(name, value)
+            at = op.arg_spans.get(name, span)
         elif param.ambient and (value := ambient.lookup(name)) is not MISSING:
             run.read_ambients.add(name)
-            value = _converted(run, target, name, param.type, value, span)
+            is_set = name in run.set_ambients
+            at = run.set_ambients.get(name, span)
         elif name in target.defaults:
-            default_frame = ElabFrame(run, values, ambient, body)
-            value = target.defaults[name](default_frame)
-            value = _converted(run, target, name, param.type, value, target.definition.span)
+            value = target.defaults[name](ElabFrame(run, values, ambient, body))
+            at = next(
+                (p.default.span for p in target.definition.params if p.name == name and p.default), span
+            )
         else:
-            raise fail(
-                "E0407", f"{target.name}: `{name}` is not given", span, f"`{name}` is missing",
-                (f"it is declared as {target.signature()}",),
-            )  # fmt: skip
-        values[name] = value
+            raise not_given(target.name, name, target.signature(), span)
+        found = convert(value, wanted)
+        if found is MISSING:
+            run.report(wrong_type(target.name, name, wanted, value, at), once=is_set)
+            failed = True
+            found = POISON
+        elif param.ambient and name in op.args:
+            inner = inner.extend(name, found)
+        values[name] = found
+    if failed:
+        raise Failure
     return values, inner
-
-
-def _converted(run: Run, target: Target, name: str, wanted: Any, value: Any, span: Span) -> Any:
-    found = convert(value, wanted)
-    if found is MISSING:
-        help: tuple[str, ...] = ()
-        if wanted.name == "op" and isinstance(value, Tensor):
-            help = ("pass the op itself, not its result",)
-        elif wanted.name == "int" and isinstance(value, float):
-            help = ("round it explicitly: round(), floor(), ceil() or make_divisible()",)
-        raise fail(
-            "E0405", f"{target.name}: `{name}` must be {describe_type(wanted)}, not {show(value)}", span,
-            f"expected {describe_type(wanted)}", help,
-        )  # fmt: skip
-    return found
 
 
 def _elaborate_block(
@@ -135,7 +129,7 @@ def _elaborate_block(
     finally:
         run.bodies.pop()
         run.stack.pop()
-    run.depth -= 1
+        run.depth -= 1
     failed = result is MISSING or len(run.diagnostics) > before or (not body.reusable and _tainted(result))
     outputs: list[Tensor] = []
     structure = MISSING if result is MISSING else unbuild(result, outputs)
@@ -194,12 +188,17 @@ def _tainted(value: Any) -> bool:
 
 def _bad_result(target: BlockTarget, value: Any) -> Diagnostic:
     what = "nothing" if value is None else show(value)
-    return Diagnostic(
-        "E0415",
-        f"block {target.name} returns {what}; a block returns a tensor, or a tuple or list of tensors",
-        target.definition.name_span,
-        help=("end the body with `return …`; for arithmetic use `fn`",),
-    )
+    message = f"block {target.name} returns {what}; a block returns a tensor, or a tuple or list of tensors"
+    body = target.definition.body
+    help = "return a tensor; a function of numbers is `fn name(a) = …`"
+    if value is None:
+        last = body[-1] if body else None
+        result = "…"
+        if isinstance(last, ast.Assign) and isinstance(last.target, ast.NameTarget):
+            result = last.target.id
+        help = f"end the body with `return {result}`"
+    returned = next((s.value.span for s in reversed(body) if isinstance(s, ast.Return)), None)
+    return Diagnostic("E0415", message, returned or target.definition.name_span, "", (help,))
 
 
 def _shown_argument(value: Any) -> Any:

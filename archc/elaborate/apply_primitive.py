@@ -6,9 +6,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import Diagnostic, Frame, Span
-from archc.elaborate.frame import ElabFrame, OpEntry
-from archc.elaborate.signature import PrimitiveTarget
-from archc.elaborate.values import MISSING, Ambient, OpValue, Tensor, fail, key_of
+from archc.elaborate.frame import ElabFrame, OpEntry, located
+from archc.elaborate.signature import PrimitiveTarget, not_given
+from archc.elaborate.values import MISSING, Ambient, OpValue, Tensor, key_of
 from archc.ops.base import OpError
 
 if TYPE_CHECKING:
@@ -57,15 +57,12 @@ def _entry(run: Run, target: PrimitiveTarget, args: dict[str, Any], op: OpValue,
     if entry is None:
         missing = [p.name for p in target.params if p.required and p.name not in args]
         if missing:
-            raise fail(
-                "E0407", f"{target.name}: `{missing[0]}` is not given", span, f"`{missing[0]}` is missing",
-                (f"it is declared as {target.signature()}",),
-            )  # fmt: skip
+            raise not_given(target.name, missing[0], target.signature(), span)
         for name, value in args.items():
             if type(value) is int and not -(2**31) < value < 2**31:
                 raise OpError(
                     "E0903", f"{target.name}: `{name}` = {value:,} is beyond 2^31", argument=name,
-                    label="too large",
+                    label="too large", help=("no size of a tensor needs more",),
                 )  # fmt: skip
         entry = run.caches.ops[key] = OpEntry(target.cls.make(**args))
     return entry
@@ -83,15 +80,15 @@ def _recover(
 ) -> Tensor:
     """Report a refused op and go on with the likeliest shape, so that later statements are checked."""
     if not (error.about_input and any(t.tainted for t in tensors)):
-        at = op.arg_spans.get(error.argument or "", span)
-        line, _ = span.source.position(span.start)
-        inner = () if at is span else (Frame(f"in {target.name} ({span.source.name}:{line})"),)
-        run.report(Diagnostic(error.code, error.message, at, error.label, error.help, frames=inner))
+        name = error.argument or ""
+        ambient = name in args and name not in op.args  # its value came from a `set`: that is where to look
+        at = run.set_ambients.get(name, span) if ambient else op.arg_spans.get(name, span)
+        inner = () if located(at) == located(span) else (Frame(f"in {target.name} ({located(span)})"),)
+        run.report(
+            Diagnostic(error.code, error.message, at, error.label, error.help, frames=inner),
+            once=ambient and at is not span,
+        )
     shape = tensors[0].shape if tensors else (1,)
     with suppress(OpError):
         shape = target.cls.make(**args).recover(*[t.shape for t in tensors])
-    value = frame.body.value_count
-    frame.body.value_count += 1
-    frame.body.reusable = False
-    frame.body.known[value] = "an op that failed"
-    return Tensor(frame.body, value, shape, tainted=True)
+    return frame.body.add_failed(shape)

@@ -15,12 +15,15 @@ from archc.elaborate.expressions import ExpressionCompiler
 from archc.elaborate.flatten import graph_of
 from archc.elaborate.frame import ElabFrame
 from archc.elaborate.module import Module
-from archc.elaborate.run import Run
-from archc.elaborate.signature import convert, describe_type
+from archc.elaborate.run import FUEL, Run
+from archc.elaborate.signature import convert, given_twice, wrong_type
 from archc.elaborate.statements import Execute, assigned_names, free_names
-from archc.elaborate.values import MISSING, Failure, Fatal, Tensor, fail, is_op, show
+from archc.elaborate.values import MISSING, POISON, Failure, Fatal, Tensor, a_type, fail, is_op, show
 from archc.ir import Graph, Scope, ScopeKind
 from archc.syntax import ast
+
+NODE_FUEL = 4
+"""Fuel a node of the finished graph costs; a check of many variants shares one tank."""
 
 
 @dataclass(slots=True)
@@ -50,6 +53,7 @@ class Elaborated:
     diagnostics: list[Diagnostic]
     claims: list[Claimed] = field(default_factory=list)
     answers: dict[str, Any] = field(default_factory=dict)
+    spent: int = 0  # evaluation fuel
 
 
 def definition(module: Module, name: str) -> Definition:
@@ -63,23 +67,33 @@ def definition(module: Module, name: str) -> Definition:
             return Definition(name, at, declaration, variants)
         if declaration is None and wanted in at.imports:
             statement, member = at.imports[wanted]
-            at, wanted = at.library.import_module(at, statement), member
-            continue
+            if member is not None:
+                at, wanted = at.library.import_module(at, statement), member.name
+                continue
         if not isinstance(declaration, ast.VariantDef):
             candidates = [
                 n for n, d in at.declarations.items() if isinstance(d, ast.ArchDef | ast.VariantDef)
             ]
+            if wanted in at.lost:
+                raise Failure
             where = span or Span(at.source, 0, 0)
             raise fail(
-                "E0501", f"{at.source.name} declares no arch or variant `{wanted}`", where, "",
-                did_you_mean(wanted, candidates) or (f"it declares: {', '.join(candidates[:12])}",),
+                "E0526", f"{at.source.name} declares no arch or variant `{wanted}`", where, "not found there",
+                did_you_mean(wanted, candidates)
+                or (f"it declares: {', '.join(candidates[:12]) or 'neither'}",),
             )  # fmt: skip
         if declaration in variants or len(variants) >= 16:
-            raise fail("E0215", f"variant `{declaration.name}` is based on itself", declaration.name_span)
+            raise fail(
+                "E0215", f"variant `{declaration.name}` is based on itself", declaration.name_span, "",
+                ("one variant of the chain must be based on an arch",),
+            )  # fmt: skip
         variants.append(declaration)
         base = declaration.base.function
         if not isinstance(base, ast.Name):
-            raise fail("E0501", "a variant is based on an arch or a variant by its name", base.span)
+            raise fail(
+                "E0526", "a variant is based on an arch or a variant by its name", base.span, "not a name",
+                ("import it by name: `from resnet import resnet`",),
+            )  # fmt: skip
         wanted, span = base.id, base.span
 
 
@@ -89,10 +103,11 @@ def elaborate(
     arguments: dict[str, Any] | None = None,
     input: tuple[int, ...] | None = None,
     chooser: Chooser | None = None,
+    fuel: int = FUEL,
 ) -> Elaborated:
     """Build the graph of an arch. Never raises for mistakes in the spec: they are in the result."""
     target.module.library.caches.trim()
-    run = Run(target.module.library.caches, chooser, target.module.source.name)
+    run = Run(target.module.library.caches, chooser, target.module.source.name, fuel)
     state = ArchRun(target, run, input)
     try:
         graph = state.build(arguments or {})
@@ -105,7 +120,7 @@ def elaborate(
         run.diagnostics.append(fatal.diagnostic)
     if any(d.severity == "error" for d in run.diagnostics):
         graph = None
-    return Elaborated(graph, run.diagnostics, state.claims, getattr(chooser, "answers", {}))
+    return Elaborated(graph, run.diagnostics, state.claims, getattr(chooser, "answers", {}), fuel - run.fuel)
 
 
 class ArchRun:
@@ -128,6 +143,7 @@ class ArchRun:
         self.info: dict[str, Any] = {}
         self.claims: list[Claimed] = []
         self.inputs: list[str] = []
+        self.lacks_input = False
         self.deferred: list[Callable[[ElabFrame], None]] = []
         run.bodies.append(self.body)
         run.arch = self
@@ -148,6 +164,7 @@ class ArchRun:
         self._warn_of_unread_sets()
         if any(d.severity == "error" for d in self.run.diagnostics):
             return None
+        self.run.spend(NODE_FUEL * self.body.node_count, self.target.span)
         return graph_of(
             self.body, self.scopes, self.ordinals, self.repetitions,
             [(name, tensor.ref, train) for name, tensor, train, _ in self.outputs],
@@ -166,7 +183,7 @@ class ArchRun:
                 assigned_names(self.target.arch.body)
             )
             compiler = ArchCompiler(self.module, locals_)
-            execute = compiler.arch_body(self.target.arch.body)
+            execute = compiler.arch_body(self.target.arch.body, self.target.arch.span)
             found = cache[self.target.arch.name] = CompiledArch(compiler, execute)
         return found
 
@@ -189,17 +206,13 @@ class ArchRun:
                 value = ExpressionCompiler(self.module, frozenset()).compile(ast.Name(value))(frame)
             chosen[name] = (value, params[name].span)
         values: dict[str, Any] = {}
-        problems: list[Failure] = []
         for name, param in params.items():
             try:
                 values[name] = self._argument(param, chosen.get(name), values, frame)
             except Failure as failure:
-                problems.append(failure)
-        for problem in problems[:-1]:
-            if problem.diagnostic is not None:
-                self.run.report(problem.diagnostic)
-        if problems:
-            raise problems[-1]
+                values[name] = POISON
+                if failure.diagnostic is not None:
+                    self.run.report(failure.diagnostic)
         return values
 
     def _argument(
@@ -208,7 +221,8 @@ class ArchRun:
         if param.type is None or param.type.name == "tensor":
             raise fail(
                 "E0502", f"an arch takes no tensors: give `{param.name}` a type", param.span,
-                help=("tensors come from `input`; write `name: int`",),
+                "a parameter without a type is a tensor",
+                (f"write `{param.name}: {_type_of(param)}`; tensors come from `input`",),
             )  # fmt: skip
         domain = self._domain(param, values, frame)
         if chosen is not None:
@@ -221,7 +235,7 @@ class ArchRun:
             return convert(self.run.chooser.domain(param.name, domain), param.type)
         elif domain is not None:
             raise fail(
-                "E0507", f"`{param.name}` is open: it may be any of {domain.describe()}", param.span, "",
+                "E0507", f"`{param.name}` is open: it may be any of {domain.describe()}", param.span, "no default",
                 (f"pass `-p {param.name}=…`, or draw one with `--sample SEED`",),
             )  # fmt: skip
         else:
@@ -231,14 +245,11 @@ class ArchRun:
             )  # fmt: skip
         found = convert(value, param.type)
         if found is MISSING:
-            raise fail(
-                "E0405",
-                f"{self.target.arch.name}: `{param.name}` must be {describe_type(param.type)}, not {show(value)}",
-                span, f"expected {describe_type(param.type)}",
-            )  # fmt: skip
+            raise Failure(wrong_type(self.target.arch.name, param.name, param.type, value, span))
         if domain is not None and not domain.holds(found):
             raise fail(
                 "E0504", f"`{param.name}` = {show(found)} is outside its domain {domain.describe()}", span,
+                "outside", ("widen the domain, or choose another value",),
             )  # fmt: skip
         return found
 
@@ -259,21 +270,30 @@ class ArchRun:
             name = arg.name
             if name is None:
                 if i >= len(order):
+                    many = f"{len(order)} argument{'s' if len(order) != 1 else ''}"
                     raise fail(
-                        "E0402", f"{self.target.arch.name} takes at most {len(order)} arguments", arg.span
-                    )
+                        "E0402", f"{self.target.arch.name} takes at most {many}", arg.span, "one too many",
+                        (f"it has: {', '.join(order) or 'no parameters'}",),
+                    )  # fmt: skip
                 name = order[i]
             if name not in params:
                 raise fail(
                     "E0401", f"{self.target.arch.name} has no parameter `{name}`", arg.span, "unknown parameter",
-                    did_you_mean(name, params),
+                    did_you_mean(name, params) or (f"it has: {', '.join(order) or 'no parameters'}",),
                 )  # fmt: skip
             if name in found:
-                raise fail("E0403", f"{self.target.arch.name}: `{name}` is given twice", arg.span)
+                raise given_twice(self.target.arch.name, name, arg.span)
             found[name] = (compiler.compile(arg.value)(frame), arg.span)
         return found
 
     # ------------------------------------------------------------ variants, outputs, claims
+
+    def no_input(self, message: str, span: Span) -> Failure:
+        """The Failure of what needs an input; only the first says so."""
+        if self.lacks_input:
+            return Failure()
+        self.lacks_input = True
+        return fail("E0508", message, span, "no tensor yet", ("begin the body with `input 3 x 224 x 224`",))
 
     def outer_ambient(self, frame: ElabFrame) -> None:
         """Put the variants' `set`s around the arch's body, the outermost variant innermost."""
@@ -285,10 +305,7 @@ class ArchRun:
                 for binding in statement.bindings:
                     name = binding.name or ""
                     if name not in known:
-                        raise fail(
-                            "E0203", f"no visible op or block has an ambient parameter `{name}`", binding.span,
-                            "nothing would read it", did_you_mean(name, known),
-                        )  # fmt: skip
+                        raise self.module.not_ambient(name, binding.span)
                     value = ExpressionCompiler(self.module, frozenset()).compile(binding.value)(frame)
                     frame.ambient = frame.ambient.extend(name, value)
                     frame.vars[name] = value
@@ -325,32 +342,24 @@ class ArchRun:
             for statement in variant.body:
                 if isinstance(statement, ast.Info):
                     compiler.statement(statement)(frame)
-                elif isinstance(statement, ast.Expect):
-                    if variant is self.target.variants[0]:
-                        compiler.statement(statement)(frame)
-                elif not isinstance(statement, ast.SetStmt):
-                    raise fail(
-                        "E0505", "a variant holds only `set`, `expect` and `info`", statement.span,
-                        help=("what differs in structure is an argument of the arch",),
-                    )  # fmt: skip
+                elif isinstance(statement, ast.Expect) and variant is self.target.variants[0]:
+                    compiler.statement(statement)(frame)
 
     def _returned(self, frame: ElabFrame, outcome: tuple[Any] | None) -> None:
         """The main output: what was returned, else the current tensor."""
         if not self.inputs:
-            raise fail(
-                "E0508", f"{self.target.arch.name} has no `input`", self.target.arch.name_span, "",
-                ("begin the body with `input 3 x 224 x 224`",),
-            )  # fmt: skip
+            raise self.no_input(f"{self.target.arch.name} has no `input`", self.target.arch.name_span)
         value = frame.vars.get(frame.current, MISSING) if outcome is None else outcome[0]
         items = list(value) if isinstance(value, list | tuple) else [value]
         mains = []
         for i, item in enumerate(items):
             if not isinstance(item, Tensor):
-                if any(d.severity == "error" for d in self.run.diagnostics):
+                if item is MISSING or item is POISON:
                     raise Failure
+                at = next((s.value.span for s in self.target.arch.body if isinstance(s, ast.Return)), None)
                 raise fail(
                     "E0509", f"{self.target.arch.name} must return tensors, not {show(item)}",
-                    self.target.arch.name_span,
+                    at or self.target.arch.name_span, f"this is {a_type(item)}",
                 )  # fmt: skip
             mains.append(("out" if len(items) == 1 else f"out{i}", item, False, self.target.arch.name_span))
         self.outputs = [*mains, *self.outputs]
@@ -386,6 +395,16 @@ class ArchRun:
 class CompiledArch:
     compiler: ArchCompiler
     execute: Execute
+
+
+def _type_of(param: ast.Param) -> str:
+    """`int = 64`: a parameter's default with the type it has, `int` without a default."""
+    default = param.default
+    kinds = {ast.String: "string", ast.Bool: "bool", ast.ListExpr: "list"}
+    kind = kinds.get(type(default), "int")
+    if isinstance(default, ast.Number) and isinstance(default.value, float):
+        kind = "float"
+    return kind if default is None else f"{kind} = {default.span.text}"
 
 
 def _wants_op(param: ast.Param) -> bool:

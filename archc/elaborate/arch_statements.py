@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from archc.diagnostics import Span
+from archc.diagnostics import Diagnostic, Span
 from archc.elaborate.arithmetic import is_number
+from archc.elaborate.expressions import Closure
+from archc.elaborate.foreign import keyword_help
 from archc.elaborate.frame import ElabFrame, StackEntry
 from archc.elaborate.operators import hint_of, truth
-from archc.elaborate.signature import BlockTarget
+from archc.elaborate.signature import BlockTarget, op_called
 from archc.elaborate.statements import Execute, StatementCompiler, assigned_names, free_names
 from archc.elaborate.values import (
     MISSING,
@@ -19,11 +22,11 @@ from archc.elaborate.values import (
     OpValue,
     Rejected,
     Tensor,
+    a_type,
     fail,
     is_op,
     show,
     show_shape,
-    type_name,
 )
 from archc.ir import Graph
 from archc.ops.base import FREE
@@ -59,9 +62,9 @@ class ArchCompiler(StatementCompiler):
         super().__init__(module, locals_)
         self.in_section = False
 
-    def arch_body(self, statements: ast.Body) -> Execute:
+    def arch_body(self, statements: ast.Body, around: Span) -> Execute:
         """The whole body, with each `require` moved to where its names are first known."""
-        execute = self.body(hoist(statements))
+        execute = self.body(hoist(statements), around)
 
         def run(f: ElabFrame) -> tuple[Any] | None:
             f.run.arch.outer_ambient(f)
@@ -77,28 +80,50 @@ class ArchCompiler(StatementCompiler):
 
         def input_(f: ElabFrame) -> None:
             arch = f.run.arch
-            shape: tuple[int, ...] = tuple(
-                _dimension(d(f), at.span) for d, at in zip(dims, node.dims, strict=True)
-            )
-            if arch.input_override is not None:
-                if arch.inputs:
-                    raise fail("E0513", "an input size can be given only where there is one input", node.span)
-                if len(arch.input_override) != len(shape):
-                    raise fail(
-                        "E0513", f"the input has {len(shape)} dimensions, {len(arch.input_override)} were given",
-                        node.span, f"declared as {show_shape(shape)}",
-                    )  # fmt: skip
-                shape = tuple(_dimension(d, node.span) for d in arch.input_override)
             if name in arch.inputs:
-                raise fail("E0513", f"there are two inputs called `{name}`", node.span, "",
+                raise fail("E0524", f"there are two inputs called `{name}`", node.span, "the second",
                            ("name them: `input image: 3 x 224 x 224`",))  # fmt: skip
-            op = Input(shape)
-            f.vars[name] = f.body.add_node(op, (), (), shape, FREE, name, node.span, 0)
-            if not arch.inputs:
-                f.current = name
-            arch.inputs.append(name)
+            try:
+                shape = self._input_shape(f, dims, node)
+            except Failure:
+                _add_input(f, name, (3, 224, 224)[: len(dims)], node.span)
+                raise
+            _add_input(f, name, shape, node.span)
 
         return input_
+
+    def _input_shape(self, f: ElabFrame, dims: list[Closure], node: ast.Input) -> tuple[int, ...]:
+        if len(node.dims) == 1 and isinstance(node.dims[0], ast.TupleExpr):
+            sizes = " x ".join(d.span.text for d in node.dims[0].items)
+            raise fail("E0513", "the dimensions of an input are joined by `x`", node.dims[0].span,
+                       "a tuple", (f"write `input {sizes}`",))  # fmt: skip
+        shape = tuple(_dimension(d(f), at.span) for d, at in zip(dims, node.dims, strict=True))
+        given = f.run.arch.input_override
+        if given is None:
+            return shape
+        if f.run.arch.inputs:
+            raise fail("E0525", "an input size can be given only where there is one input", node.span,
+                       "a second input", ("make the sizes parameters of the arch",))  # fmt: skip
+        if len(given) != len(shape):
+            raise fail("E0525", f"the input has {len(shape)} dimensions, but {len(given)} were given", node.span,
+                       f"declared as {show_shape(shape)}")  # fmt: skip
+        return tuple(_dimension(d, node.span) for d in given)
+
+    def gap(self, error: Span) -> Execute:
+        """As for any body; a lost `input` is made up, so that its sections are still checked."""
+        spoiled = super().gap(error)
+        line, _ = error.source.position(error.start)
+        found = re.match(r"\s*input\b\s*(?:(\w+)\s*:)?", error.source.line(line))
+        if found is None:
+            return spoiled
+        name = found[1] or "x"
+
+        def gap(f: ElabFrame) -> tuple[Any] | None:
+            if name not in f.run.arch.inputs:
+                _add_input(f, name, (3, 224, 224), error)
+            return spoiled(f)
+
+        return gap
 
     def _Output(self, node: ast.Output) -> Execute:
         value = self.expressions.compile(node.value)
@@ -107,9 +132,14 @@ class ArchCompiler(StatementCompiler):
             arch = f.run.arch
             found = value(f)
             if not isinstance(found, Tensor):
-                raise fail("E0509", f"an output must be a tensor, not {show(found)}", node.value.span)
-            if any(name == node.name for name, *_ in arch.outputs) or node.name == "out":
-                raise fail("E0514", f"there is already an output called `{node.name}`", node.span)
+                raise fail("E0509", f"an output must be a tensor, not {show(found)}", node.value.span,
+                           f"this is {a_type(found)}")  # fmt: skip
+            if node.name == "out":
+                raise fail("E0514", "`out` is the name of the arch's own output", node.span, "",
+                           ("choose another name, such as `aux`",))  # fmt: skip
+            if any(name == node.name for name, *_ in arch.outputs):
+                raise fail("E0514", f"there is already an output called `{node.name}`", node.span, "the second",
+                           (f"number them: `{node.name}1`, `{node.name}2`",))  # fmt: skip
             arch.outputs.append((node.name, found, node.train_only, node.span))
 
         return output
@@ -120,9 +150,12 @@ class ArchCompiler(StatementCompiler):
         def info(f: ElabFrame) -> None:
             for name, value, span in bindings:
                 found = value(f)
-                if not isinstance(found, str | int | float | bool):
-                    raise fail("E0515", f"info holds numbers and strings, not {show(found)}", span)
-                f.run.arch.info[name] = found
+                if isinstance(found, str | int | float | bool):
+                    f.run.arch.info[name] = found
+                    continue
+                message = f"info holds numbers and strings, not {show(found)}"
+                help = ("info is for people and `archc list`: write it as a string",)
+                f.run.report(Diagnostic("E0515", message, span, f"this is {a_type(found)}", help))
 
         return info
 
@@ -135,8 +168,8 @@ class ArchCompiler(StatementCompiler):
             for claim in node.claims:
                 if claim.metric not in METRICS:
                     raise fail(
-                        "E0516", f"there is no figure called `{claim.metric}`", claim.span, "",
-                        (f"the figures are: {', '.join(METRICS)}",),
+                        "E0516", f"there is no figure called `{claim.metric}`", claim.span, "not a figure",
+                        keyword_help(claim.metric, METRICS) or (f"the figures are: {', '.join(METRICS)}",),
                     )  # fmt: skip
             f.run.arch.claims.append(Claimed(node, {name: value(f) for name, value, _ in overrides}))
 
@@ -152,8 +185,9 @@ class ArchCompiler(StatementCompiler):
             if f.run.chooser is not None:
                 raise Rejected(node.condition.span.text)
             seen = sorted({n for n in free_names(node.condition) if n in f.vars and not is_op(f.vars[n])})
+            text = " ".join(node.condition.span.text.split())
             raise fail(
-                "E0517", "a requirement is not met", node.condition.span, "this is false",
+                "E0517", f"requirement not met: {text}", node.condition.span, "this is false",
                 notes=tuple(f"{n} = {show(f.vars[n])}" for n in seen),
             )  # fmt: skip
 
@@ -165,37 +199,36 @@ class ArchCompiler(StatementCompiler):
 
     def _Section(self, node: ast.Section) -> Execute:
         if self.in_section:
-            diagnostic = fail(
-                "E0519", f"`{node.kind}` inside a section", node.span, help=("sections do not nest",)
-            )
+            help = "close the section above with `}` first; within one, assign: `x = x -> f`"
+            diagnostic = Diagnostic("E0519", f"`{node.kind}` inside a section", node.span, "", (help,))
+            unclosed = any(d.code == "E0121" for d in self.module.problems)  # so it is not really inside
 
             def nested(f: ElabFrame) -> None:
-                raise diagnostic
+                raise Failure(None if unclosed else diagnostic)
 
             return nested
         name_of = self._section_name(node)
         if node.body is not None:
             return self._section_body(node, name_of)
         assert node.op is not None  # the grammar gives one of the two
-        op, span, hint = self.expressions.compile(node.op), node.op.span, hint_of(node.op)
+        written, op, span, hint = node.op, self.expressions.compile(node.op), node.op.span, hint_of(node.op)
         repeat = None if node.repeat is None else self.expressions.compile(node.repeat)
         at = node.repeat.span if node.repeat else span
 
         def section(f: ElabFrame) -> None:
             arch = f.run.arch
             if not arch.inputs:
-                raise fail("E0508", f"`{node.kind}` comes before `input`", node.span, "no tensor yet",
-                           ("begin the body with `input 3 x 224 x 224`",))  # fmt: skip
+                raise arch.no_input(f"`{node.kind}` comes before `input`", node.span)
             count = 1 if repeat is None else _count(repeat(f), at)
             found = op(f)
             if not is_op(found):
                 raise fail("E0520", f"`{node.kind}` applies an op, not {show(found)}", span,
-                           f"this is {type_name(found)}")  # fmt: skip
+                           f"this is {a_type(found)}", _op_help(written, found))  # fmt: skip
             name = name_of(arch)
             if count == 0:
                 return
             scope = arch.open_scope(0, name, "section", node.span)
-            entry = StackEntry(f"in {node.kind} {name}", span)
+            entry = StackEntry(_in_section(node.kind, name), span, located=True)
             f.run.stack.append(entry)
             try:
                 for i in range(count):
@@ -219,7 +252,7 @@ class ArchCompiler(StatementCompiler):
     def _section_body(self, node: ast.Section, name_of: Callable[[Any], str]) -> Execute:
         assert node.body is not None  # checked by the caller
         self.in_section = True
-        body = self.body(node.body)
+        body = self.body(node.body, node.span)
         self.in_section = False
 
         def section(f: ElabFrame) -> tuple[Any] | None:
@@ -228,7 +261,7 @@ class ArchCompiler(StatementCompiler):
             f.scope = arch.open_scope(0, name, "section", node.span)
             if node.kind == "stage":
                 arch.count_repetition(f.scope)
-            f.run.stack.append(StackEntry(f"in {node.kind} {name}", node.span))
+            f.run.stack.append(StackEntry(_in_section(node.kind, name), node.span))
             try:
                 return body(f)
             finally:
@@ -254,6 +287,7 @@ def hoist(statements: ast.Body) -> ast.Body:
     """Each `require` right after the last statement that binds one of its names, before any later work."""
     placed: list[ast.Stmt] = []
     requires: list[ast.Require] = []
+    current = next((s.name or "x" for s in statements if isinstance(s, ast.Input)), "")
     for statement in statements:
         if isinstance(statement, ast.Require):
             requires.append(statement)
@@ -263,7 +297,8 @@ def hoist(statements: ast.Body) -> ast.Body:
         names = set(free_names(require.condition))
         last = -1
         for i, statement in enumerate(placed):
-            if names & set(assigned_names((statement,))):
+            bound = {current} if isinstance(statement, ast.Section) else set()
+            if statement.span.start < require.span.start and names & {*bound, *assigned_names((statement,))}:
                 last = i
         while last + 1 < len(placed) and isinstance(placed[last + 1], ast.Require):
             last += 1
@@ -285,7 +320,7 @@ def _apply_section(f: ElabFrame, op: Any, span: Span, hint: str) -> None:
         f.vars[f.current] = Tensor(current.body, current.ref, current.shape, tainted=True)
         return
     if not isinstance(found, Tensor):
-        raise fail("E0521", f"a section must end in one tensor, not {show(found)}", span, "",
+        raise fail("E0521", f"a section must end in one tensor, not {show(found)}", span, f"this is {a_type(found)}",
                    ("use a section with a body, `stage { … }`, for several",))  # fmt: skip
     f.vars[f.current] = found
 
@@ -301,9 +336,12 @@ def _count(value: Any, span: Span) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if type(value) is not int or value < 0:
-        raise fail("E0518", f"a stage repeats a whole number of times, not {show(value)}", span)
+        help = "the number comes first: `stage 3 x f`" if is_op(value) else "a whole number from 0 up"
+        raise fail("E0518", f"a stage repeats a whole number of times, not {show(value)}", span,
+                   f"this is {a_type(value)}", (help,))  # fmt: skip
     if value > 20_000:
-        raise fail("E0905", f"{value:,} repetitions make more than 20,000 nodes", span)
+        raise fail("E0905", f"{value:,} repetitions make more than 20,000 nodes", span, "too many",
+                   ("a graph holds at most 20,000 nodes",))  # fmt: skip
     return value
 
 
@@ -311,8 +349,37 @@ def _dimension(value: Any, span: Span) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if type(value) is not int or not is_number(value) or not 1 <= value <= MAX_SIDE:
-        raise fail("E0513", f"an input dimension is an int from 1 to {MAX_SIDE:,}, not {show(value)}", span)
+        raise fail("E0513", f"an input dimension is an int from 1 to {MAX_SIDE:,}, not {show(value)}", span,
+                   f"this is {a_type(value)}", ("channels, height and width: `input 3 x 224 x 224`",))  # fmt: skip
     return value
+
+
+def _add_input(f: ElabFrame, name: str, shape: tuple[int, ...], span: Span) -> None:
+    arch = f.run.arch
+    f.vars[name] = f.body.add_node(Input(shape), (), (), shape, FREE, name, span, 0)
+    if not arch.inputs:
+        f.current = name
+    arch.inputs.append(name)
+
+
+def _in_section(kind: str, name: str) -> str:
+    return f"in {kind}" if name == kind else f"in {kind} {name}"
+
+
+def _op_help(node: ast.Expr, value: Any) -> tuple[str, ...]:
+    """How to write the op a section is to apply, where a value stands."""
+    if isinstance(value, Tensor):
+        text = hint_of(node)
+        return (f"name the op without its tensor: `{text}`" if text and isinstance(node, ast.Call) else
+                "name the op only: it is applied to the current tensor",)  # fmt: skip
+    if isinstance(value, str):
+        meant = op_called(value)
+        return (f"without quotes: `{meant}`",) if meant else ()
+    if isinstance(value, list | tuple) and value and all(map(is_op, value)):
+        return ("join ops by `->`",)
+    if type(value) is int:
+        return (f"with a count: `stage {value} x f`",)
+    return ()
 
 
 def _ordinal(i: int) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from archc.diagnostics import Span
-from archc.elaborate.values import fail, is_op, show, type_name
+from archc.elaborate.values import Failure, a_type, fail, is_op, show, type_name
 
 MAX_INT = 2**63
 MAX_LIST = 65_536
@@ -36,7 +36,10 @@ def binary(op: str, left: Any, right: Any, span: Span) -> Any:
         return _numbers(op, left, right, span)
     if op == "+" and type(left) is type(right) and isinstance(left, list | tuple | str):
         if len(left) + len(right) > MAX_LIST:
-            raise fail("E0904", f"a {type_name(left)} may hold at most {MAX_LIST:,} items", span)
+            raise fail(
+                "E0904", f"a {type_name(left)} may hold at most {MAX_LIST:,} items", span,
+                f"this has {len(left) + len(right):,}",
+            )  # fmt: skip
         return left + right
     help: tuple[str, ...] = ()
     if is_op(left) or is_op(right):
@@ -44,7 +47,7 @@ def binary(op: str, left: Any, right: Any, span: Span) -> Any:
     elif isinstance(left, str) or isinstance(right, str):
         help = ("strings only join strings",)
     raise fail(
-        "E0410", f"`{op}` does not take {type_name(left)} and {type_name(right)}", span,
+        "E0410", f"`{op}` does not take {a_type(left)} and {a_type(right)}", span,
         f"{show(left)} {op} {show(right)}", help,
     )  # fmt: skip
 
@@ -57,7 +60,7 @@ def _numbers(op: str, left: Any, right: Any, span: Span) -> Any:
     except ZeroDivisionError:
         raise fail("E0411", "division by zero", span, f"{show(left)} {op} 0") from None
     except (OverflowError, ValueError):
-        raise fail("E0412", f"{show(left)} {op} {show(right)} is too large", span) from None
+        raise too_large(f"{show(left)} {op} {show(right)} is too large", span) from None
     return check_number(result, span)
 
 
@@ -65,19 +68,27 @@ def check_number(value: Any, span: Span) -> Any:
     """A computed number, if it is within the limits; raises Failure."""
     if type(value) is int:
         if not -MAX_INT < value < MAX_INT:
-            raise fail("E0412", "the result is too large: integers must stay below 2^63", span)
+            raise too_large("the result is too large", span)
         return value
     if isinstance(value, complex) or not math.isfinite(value):
-        raise fail("E0412", "the result is not a finite real number", span)
+        raise too_large("the result is not a finite real number", span)
     return value
+
+
+LIMITS = "integers stay below 2^63, other numbers finite and real"
+
+
+def too_large(message: str, span: Span) -> Failure:
+    """The Failure for a number beyond the limits."""
+    return fail("E0412", message, span, "computed here", (LIMITS,))
 
 
 def _check_power(base: Any, exponent: Any, span: Span) -> None:
     if type(base) is int and type(exponent) is int and exponent >= 0 and abs(base) > 1:
         if exponent * (abs(base).bit_length() - 1) > 63:
-            raise fail("E0412", f"{show(base)} ** {show(exponent)} is too large", span)
+            raise too_large(f"{show(base)} ** {show(exponent)} is too large", span)
     elif base == 0 and exponent < 0:
-        raise fail("E0411", "division by zero: 0 to a negative power", span)
+        raise fail("E0411", "division by zero: 0 to a negative power", span, f"0 ** {show(exponent)}")
 
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
@@ -102,15 +113,23 @@ def compare(op: str, left: Any, right: Any, span: Span) -> bool:
         elif isinstance(right, str) and isinstance(left, str):
             inside = left in right
         else:
-            raise fail("E0410", f"`{op}` needs a list or a range on its right, not {type_name(right)}", span)
+            raise fail(
+                "E0410", f"`{op}` needs a list or a range on its right, not {a_type(right)}", span,
+                f"{show(left)} {op} {show(right)}",
+            )  # fmt: skip
         return inside == (op == "in")
     if (is_number(left) and is_number(right)) or (isinstance(left, str) and isinstance(right, str)):
         return _COMPARE[op](left, right)
-    raise fail("E0410", f"`{op}` does not compare {type_name(left)} with {type_name(right)}", span)
+    raise fail(
+        "E0410", f"`{op}` does not compare {a_type(left)} with {a_type(right)}", span,
+        f"{show(left)} {op} {show(right)}",
+    )  # fmt: skip
 
 
 class Interval:
     """`a..b` with bounds that are not both ints: usable with `in` only."""
+
+    type_name = "range"
 
     def __init__(self, start: float, stop: float, inclusive: bool) -> None:
         self.start, self.stop, self.inclusive = start, stop, inclusive
@@ -118,6 +137,9 @@ class Interval:
     @property
     def key(self) -> Any:
         return ("interval", self.start, self.stop, self.inclusive)
+
+    def __repr__(self) -> str:
+        return f"{show(self.start)}..{'=' if self.inclusive else ''}{show(self.stop)}"
 
     def contains(self, value: float) -> bool:
         return self.start <= value and (value <= self.stop if self.inclusive else value < self.stop)

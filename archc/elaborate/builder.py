@@ -35,7 +35,7 @@ class AliasItem:
     """`with_std`: the same tensor with an asserted variance; emits nothing."""
 
     source: int
-    variance: float
+    variance: float | str
     value: int
 
 
@@ -129,6 +129,14 @@ class Body:
         self.value_count += 1
         self.items.append(AliasItem(source.ref, variance, value))
         return Tensor(self, value, source.shape, source.tainted)
+
+    def add_failed(self, shape: Shape) -> Tensor:
+        """A guess at what a refused op would have made; the graph is never finished."""
+        value = self.value_count
+        self.value_count += 1
+        self.reusable = False
+        self.items.append(AliasItem(-1, "an op that failed", value))
+        return Tensor(self, value, shape, tainted=True)
 
     def add_instance(
         self, template: Template, inputs: tuple[Tensor, ...], hint: str, span: Span, scope: int, merge: bool

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from archc.diagnostics import Diagnostic
 from archc.elaborate.arch import Definition, Elaborated, definition, elaborate
 from archc.elaborate.arch_statements import METRICS, Claimed
 from archc.elaborate.choosers import RandomChooser
 from archc.elaborate.module import Module
+from archc.elaborate.run import FUEL, MAX_DIAGNOSTICS
 from archc.elaborate.values import Failure, Rejected
 from archc.ir import Graph
 from archc.syntax import ast
@@ -17,7 +21,7 @@ SAMPLES = 20
 
 def check_module(module: Module, only: str | None = None) -> list[Diagnostic]:
     """All diagnostics of a module: of every arch and variant in it, or of one."""
-    found = Collected()
+    found, tank = Collected(), Tank()
     found.add(module.problems)
     if only is None:
         found.add(module.static_problems())
@@ -37,10 +41,12 @@ def check_module(module: Module, only: str | None = None) -> list[Diagnostic]:
             continue
         if only is None and _is_base(module, target):
             continue
-        result = try_elaborate(target)
+        result = try_elaborate(target, tank)
         found.add(result.diagnostics)
         if result.graph is not None:
-            found.add(claim_problems(target, result))
+            found.add(claim_problems(target, result, tank))
+        if tank.left < 0 or len(found.diagnostics) > MAX_DIAGNOSTICS:
+            break
     return in_order(found.diagnostics, module)
 
 
@@ -48,6 +54,19 @@ def in_order(diagnostics: list[Diagnostic], module: Module) -> list[Diagnostic]:
     """By place in the module's file; those of other files last."""
     name = module.source.name
     return sorted(diagnostics, key=lambda d: (d.span.source.name != name, d.span.start))
+
+
+@dataclass(slots=True)
+class Tank:
+    """The evaluation fuel all the elaborations of one check share."""
+
+    left: int = 3 * FUEL
+
+    def elaborate(self, target: Definition, **options: Any) -> Elaborated:
+        """`elaborate` on what is left, FUEL at the most."""
+        result = elaborate(target, fuel=min(self.left, FUEL), **options)
+        self.left -= result.spent
+        return result
 
 
 class Collected:
@@ -78,31 +97,32 @@ def _is_base(module: Module, target: Definition) -> bool:
     )
 
 
-def try_elaborate(target: Definition) -> Elaborated:
+def try_elaborate(target: Definition, tank: Tank) -> Elaborated:
     """Elaborate with defaults; a design space through the first of its samples that is accepted."""
     spaces = any(p.domain is not None and p.default is None for p in target.arch.params)
     result: Elaborated | None = None
     if not spaces:
-        result = elaborate(target)
+        result = tank.elaborate(target)
         if not any(d.code == "E0507" for d in result.diagnostics):
             return result
     for index in range(SAMPLES):
         try:
-            return elaborate(target, chooser=RandomChooser(0, index))
+            return tank.elaborate(target, chooser=RandomChooser(0, index))
         except Rejected:
             continue
     return result or Elaborated(None, [])
 
 
-def claim_problems(target: Definition, result: Elaborated) -> list[Diagnostic]:
+def claim_problems(target: Definition, result: Elaborated, tank: Tank | None = None) -> list[Diagnostic]:
     """The `expect`s that do not hold."""
     found: list[Diagnostic] = []
+    tank = tank or Tank()
     assert result.graph is not None  # the caller checked
     for claimed in result.claims:
         graph: Graph | None = result.graph
         if claimed.overrides:
             arguments = {k: v for k, v in claimed.overrides.items() if k != "input"}
-            other = elaborate(target, arguments=arguments, input=claimed.overrides.get("input"))
+            other = tank.elaborate(target, arguments=arguments, input=claimed.overrides.get("input"))
             found += [d for d in other.diagnostics if d.severity == "error"]
             graph = other.graph
         if graph is not None:

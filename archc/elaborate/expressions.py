@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from archc.diagnostics import Span, did_you_mean
+from archc.diagnostics import Span
 from archc.elaborate import arithmetic
 from archc.elaborate.arithmetic import MAX_LIST, Interval, is_number
 from archc.elaborate.builtins import FLATTEN
@@ -14,8 +14,11 @@ from archc.elaborate.operators import (
     Special,
     attribute,
     call_function,
+    compose,
+    count,
     hint_of,
     iterate,
+    no_attribute,
     repeat,
     steps,
     tensor_call,
@@ -27,11 +30,11 @@ from archc.elaborate.targets import target_names, target_setter
 from archc.elaborate.values import (
     MISSING,
     POISON,
-    Composition,
     Failure,
     Function,
     OpValue,
     Tensor,
+    a_type,
     fail,
     is_op,
     show,
@@ -46,11 +49,11 @@ Closure = Callable[[ElabFrame], Any]
 class Names(Protocol):
     """Where names that are not local come from: the module being compiled."""
 
-    def resolve(self, name: str) -> Any:
-        """The value of a module-level or builtin name, or MISSING."""
+    def resolve(self, name: str, span: Span) -> Any:
+        """The value of a module-level or builtin name used at `span`, MISSING or POISON; raises Failure."""
 
-    def visible(self) -> list[str]:
-        """All names that can be resolved, for suggestions."""
+    def name_help(self, name: str, local: Iterable[str]) -> tuple[str, ...]:
+        """What to write instead of a name nothing defines."""
 
 
 class ExpressionCompiler:
@@ -95,7 +98,7 @@ class ExpressionCompiler:
 
         def outer(f: ElabFrame) -> Any:
             if not found:
-                value = names.resolve(name)
+                value = names.resolve(name, span)
                 if value is POISON:
                     raise Failure
                 if value is MISSING:
@@ -114,7 +117,7 @@ class ExpressionCompiler:
             )  # fmt: skip
         return fail(
             "E0201", f"`{name}` is not defined", span, "not found",
-            did_you_mean(name, [*self.locals, *self.names.visible()]),
+            self.names.name_help(name, self.locals),
         )  # fmt: skip
 
     # ------------------------------------------------------------ collections
@@ -201,7 +204,7 @@ class ExpressionCompiler:
             if isinstance(value, Tensor):
                 return value if op == "+" else tensor_call(f, "scale", [value], {"factor": -1.0}, span)
             if not is_number(value):
-                raise fail("E0410", f"`{op}` does not take {type_name(value)}", span)
+                raise fail("E0410", f"`{op}` does not take {a_type(value)}", span, f"this is {show(value)}")
             return -value if op == "-" else value
 
         return apply
@@ -281,14 +284,19 @@ class ExpressionCompiler:
             op = right(f)
             if is_op(value):
                 if not is_op(op):
-                    raise fail("E0409", f"`->` needs an op on its right, not {show(op)}", span)
-                return Composition((*steps(value, left_hint, left_span), *steps(op, hint, span)))
+                    raise fail(
+                        "E0409",
+                        f"`->` needs an op on its right, not {show(op)}",
+                        span,
+                        f"this is {a_type(op)}",
+                    )
+                return compose(steps(value, left_hint, left_span) + steps(op, hint, span), span)
             if isinstance(op, Special):
                 return op.call(f, [(None, v, left_span) for v in spread(value)], span)
             if not tensors_in(value) and not (isinstance(value, list | tuple) and not value):
                 raise fail(
                     "E0414", f"`->` needs a tensor or an op on its left, not {show(value)}", left_span,
-                    f"this is {type_name(value)}",
+                    f"this is {a_type(value)}", ("`x -> f(3)` applies f to the tensor x",),
                 )  # fmt: skip
             return f.run.apply(f, op, spread(value), span, hint)
 
@@ -315,7 +323,12 @@ class ExpressionCompiler:
                     return target.call(f, given, span)
                 return call_function(f, target, given, span)
             if not is_op(target):
-                raise fail("E0408", f"{show(target)} cannot be called: it is {type_name(target)}", at)
+                help = "only ops, blocks and functions are called"
+                if isinstance(target, Tensor):
+                    help = "an op is applied to a tensor by `x -> f`, several in a row by `x -> f -> g`"
+                raise fail(
+                    "E0408", f"{show(target)} cannot be called", at, f"this is {a_type(target)}", (help,)
+                )
             if (
                 isinstance(target, OpValue)
                 and target.target.name == "flatten"
@@ -338,30 +351,29 @@ class ExpressionCompiler:
             member = getattr(found, "member", None)
             if member is not None:
                 return member(name, span)
-            raise fail("E0413", f"{type_name(found)} has no attribute `{name}`", span)
+            raise no_attribute(found, name, span)
 
         return get
 
     def _Index(self, node: ast.Index) -> Closure:
-        value, index, span, at = (
-            self.compile(node.value),
-            self.compile(node.index),
-            node.span,
-            node.index.span,
-        )
+        value, index = self.compile(node.value), self.compile(node.index)
+        value_at, at = node.value.span, node.index.span
 
         def get(f: ElabFrame) -> Any:
             items, i = value(f), index(f)
             if not isinstance(items, list | tuple | range):
-                raise fail("E0416", f"{type_name(items)} cannot be indexed", span)
+                raise fail(
+                    "E0416", f"{a_type(items)} cannot be indexed", value_at, f"this is {show(items)}",
+                    ("only lists, tuples and ranges have items",),
+                )  # fmt: skip
             if isinstance(i, float) and i.is_integer():
                 i = int(i)
             if type(i) is not int:
-                raise fail("E0416", f"an index must be an int, not {show(i)}", at)
+                raise fail("E0416", f"an index must be an int, not {show(i)}", at, f"this is {a_type(i)}")
             if not -len(items) <= i < len(items):
                 raise fail(
-                    "E0417", f"index {i} is out of range: the {type_name(items)} has {len(items)} items", at,
-                    "counts from 0; negative indices count from the end",
+                    "E0417", f"index {i} is out of range: the {type_name(items)} has {count(items)}", at,
+                    f"this is {i}", ("indices count from 0; negative ones from the end",),
                 )  # fmt: skip
             return items[i]
 

@@ -44,12 +44,22 @@ class Caches:
             self.ambient = Ambient(None, "", None)
 
 
+def located(span: Span) -> str:
+    """`nets/mine.arch:14`."""
+    line, _ = span.source.position(span.start)
+    return f"{span.source.name}:{line}"
+
+
 @dataclass(slots=True)
 class StackEntry:
-    """One level of the way to the current statement: a block call, a section or a repetition."""
+    """One level of the way to the current statement: a block call, a section or a repetition.
+
+    located: messages name its line, unless they point into it.
+    """
 
     text: str
     span: Span
+    located: bool = False
 
 
 class ElabFrame:

@@ -21,6 +21,7 @@ MAX_SOURCE = 256 * 1024
 MAX_IMPORT_DEPTH = 8
 MAX_FILES = 32
 NOWHERE = Span(Source("<command>", ""), 0, 0)
+_BLOCKS = re.compile(r"^block[ \t]+([A-Za-z_]\w*)", re.MULTILINE)
 _DECLARED = re.compile(r"^(?:arch|variant)[ \t]+([A-Za-z_]\w*)", re.MULTILINE)
 
 
@@ -33,6 +34,7 @@ class Library:
         self.modules: dict[Path, tuple[tuple[int, int], Module]] = {}
         self.loading: list[Path] = []
         self._names: dict[str, Path] | None = None
+        self._blocks: dict[str, str] | None = None
 
     @cached_property
     def specials(self) -> dict[str, Special]:
@@ -168,6 +170,16 @@ class Library:
                 for name in _DECLARED.findall(path.read_text(encoding="utf-8")):
                     self._names.setdefault(name, path)
         return self._names
+
+    def blocks(self) -> dict[str, str]:
+        """Every block of the standard library and the module to import it from."""
+        if self._blocks is None:
+            self._blocks = {
+                name: f"std.{path.stem}"
+                for path in sorted((self.root / "std").glob("*.arch"), reverse=True)
+                for name in _BLOCKS.findall(path.read_text(encoding="utf-8"))
+            }
+        return self._blocks
 
     def shipped(self, path: Path) -> Module:
         """A module of the shipped library by its path."""

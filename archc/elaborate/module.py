@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import NOWHERE, Diagnostic, Source, Span, did_you_mean
 from archc.elaborate.builder import Body
 from archc.elaborate.builtins import BUILTINS
 from archc.elaborate.expressions import ExpressionCompiler
+from archc.elaborate.foreign import keyword_help, name_help
 from archc.elaborate.frame import ElabFrame
 from archc.elaborate.run import Run
 from archc.elaborate.signature import (
@@ -19,8 +20,9 @@ from archc.elaborate.signature import (
     is_tensor_param,
     primitives,
 )
-from archc.elaborate.statements import StatementCompiler, assigned_names, function_maker
-from archc.elaborate.values import IDENTITY, MISSING, Failure, OpValue, fail
+from archc.elaborate.statements import StatementCompiler, assigned_names, function_maker, name_nodes
+from archc.elaborate.targets import names_lost
+from archc.elaborate.values import IDENTITY, MISSING, POISON, Failure, OpValue, fail
 from archc.syntax import ast
 
 if TYPE_CHECKING:
@@ -40,8 +42,11 @@ class Module:
         self.tree = tree
         self.problems = problems
         self.depth = depth
+        self.errors = tuple(d.span for d in problems if d.severity == "error")  # of syntax
+        self.lost = frozenset(n for s in self.errors for n in names_lost(s))
         self.declarations: dict[str, Declaration] = {}
-        self.imports: dict[str, tuple[ast.Import, str]] = {}
+        self.imports: dict[str, tuple[ast.Import, ast.ImportName | None]] = {}
+        self.claimed: dict[str, Span] = {}  # where each name is declared first
         self.compiled: dict[str, Any] = {}  # archs, by name
         self._values: dict[str, Any] = {}
         self._resolving: set[str] = set()
@@ -56,13 +61,16 @@ class Module:
             if statement.names:
                 for item in statement.names:
                     self._claim(item.alias or item.name, item.span)
-                    self.imports[item.alias or item.name] = (statement, item.name)
+                    self.imports[item.alias or item.name] = (statement, item)
             else:
                 self._claim(statement.module[-1], statement.span)
-                self.imports[statement.module[-1]] = (statement, "")
+                self.imports[statement.module[-1]] = (statement, None)
         elif isinstance(statement, ast.Assign):
             if not isinstance(statement.target, ast.NameTarget) or statement.augmented:
-                self._problem("E0204", "a top-level constant is written `name = value`", statement.span)
+                self._problem(
+                    "E0204", "a top-level constant is written `name = value`", statement.span,
+                    "not a single name", ("give each constant a line of its own",),
+                )  # fmt: skip
                 return
             self._claim(statement.target.id, statement.target.span)
             self.declarations[statement.target.id] = statement
@@ -70,18 +78,27 @@ class Module:
             span = statement.span if isinstance(statement, ast.FnDef) else statement.name_span
             self._claim(statement.name, span)
             self.declarations[statement.name] = statement
-        else:
-            self._problem(
-                "E0204", "only imports, constants, fn, block, arch and variant stand at the top level",
-                statement.span, ("move it into an `arch { … }`",),
-            )  # fmt: skip
 
     def _claim(self, name: str, span: Span) -> None:
-        if name in self.declarations or name in self.imports:
-            self._problem("E0205", f"`{name}` is declared twice in this file", span, ("rename one of them",))
+        first = self.claimed.setdefault(name, span)
+        if first is not span:
+            line, _ = span.source.position(first.start)
+            self._problem(
+                "E0205", f"`{name}` is declared twice in this file", span, f"first declared in line {line}",
+                ("rename or remove one of them",),
+            )  # fmt: skip
 
-    def _problem(self, code: str, message: str, span: Span, help: tuple[str, ...] = ()) -> None:
-        self.problems.append(Diagnostic(code, message, span, "", help))
+    def _problem(self, code: str, message: str, span: Span, label: str, help: tuple[str, ...]) -> None:
+        self.problems.append(Diagnostic(code, message, span, label, help))
+
+    def gaps(self, statements: ast.Body, around: Span) -> list[Span]:
+        """Where in a body statements are missing from the tree, as they have syntax errors."""
+        return [
+            e
+            for e in self.errors
+            if around.start <= e.start < around.end
+            and not any(s.span.start <= e.start < s.span.end for s in statements)
+        ]
 
     # ------------------------------------------------------------ names
 
@@ -91,46 +108,62 @@ class Module:
             *self.declarations, *self.imports, *BUILTINS, *self.library.specials, *primitives(), "identity", "with_std",
         ]  # fmt: skip
 
-    def resolve(self, name: str) -> Any:
-        """The value of a module-level or builtin name; MISSING if there is none."""
+    def resolve(self, name: str, span: Span) -> Any:
+        """The value of a module-level or builtin name used at `span`; MISSING if there is none, POISON if its
+        declaration has a syntax error. Raises Failure."""
         found = self._values.get(name)
         if found is None:
-            found = self._values[name] = self._resolve(name)
+            found = self._values[name] = self._resolve(name, span)
         return found
 
-    def _resolve(self, name: str) -> Any:
+    def _resolve(self, name: str, span: Span) -> Any:
         if name in self.declarations:
-            return self._declared(self.declarations[name], name)
+            return self._declared(self.declarations[name], name, span)
         if name in self.imports:
             statement, member = self.imports[name]
             module = self.library.import_module(self, statement)
-            return module.member_of(member, statement.span) if member else Namespace(module, name)
-        return builtin(name, self.library)
+            return module.member_of(member.name, member.span) if member else Namespace(module, name)
+        found = builtin(name, self.library)
+        return POISON if found is MISSING and name in self.lost else found
+
+    def name_help(self, name: str, local: Iterable[str]) -> tuple[str, ...]:
+        """What to write instead of a name nothing defines."""
+        for statement, _ in self.imports.values():
+            if name == statement.module[0] and len(statement.module) > 1:
+                return (f"`import {'.'.join(statement.module)}` binds `{statement.module[-1]}`",)
+        return name_help(name, [*local, *self.visible()], self.library.blocks())
 
     def member_of(self, name: str, span: Span) -> Any:
         """A declaration of this module, for importers; raises Failure when there is none."""
         if name not in self.declarations:
+            if name in self.lost:
+                raise Failure
             raise fail(
                 "E0213", f"{self.source.name} declares no `{name}`", span, "not found there",
-                did_you_mean(name, self.declarations),
+                did_you_mean(name, self.declarations)
+                or (f"it declares: {', '.join(list(self.declarations)[:12]) or 'nothing'}",),
             )  # fmt: skip
-        return self.resolve(name)
+        return self.resolve(name, span)
 
-    def _declared(self, declaration: Declaration, name: str) -> Any:
+    def _declared(self, declaration: Declaration, name: str, span: Span) -> Any:
         if isinstance(declaration, ast.BlockDef):
             return OpValue(self.block(declaration), {}, {}, None, declaration.name_span)
         if isinstance(declaration, ast.FnDef):
             return function_maker(self, declaration, frozenset())({})
         if isinstance(declaration, ast.Assign):
             return self._constant(declaration, name)
+        kind = "an arch" if isinstance(declaration, ast.ArchDef) else "a variant"
         raise fail(
-            "E0214", f"`{name}` is an arch: it is built by its name, not used as an op", declaration.name_span,
-            help=("a `variant` may be based on it",),
+            "E0214", f"`{name}` is {kind}: a whole network, not an op", span, f"`{name}` has an input of its own",
+            ("put what both networks share in a `block`; a `variant` may be based on an arch",),
         )  # fmt: skip
 
     def _constant(self, declaration: ast.Assign, name: str) -> Any:
         if name in self._resolving:
-            raise fail("E0215", f"`{name}` is defined by itself", declaration.span)
+            raise fail(
+                "E0215", f"`{name}` is defined by itself", declaration.span, "",
+                ("constants are known all at once: give one of the two another name",),
+            )  # fmt: skip
         self._resolving.add(name)
         try:
             value = ExpressionCompiler(self, frozenset()).compile(declaration.value)
@@ -146,6 +179,15 @@ class Module:
             found |= self._declared_ambients(set())
             self._ambients = frozenset(found)
         return self._ambients
+
+    def not_ambient(self, name: str, span: Span) -> Failure:
+        """The Failure for a `set` of a name that nothing visible declares as ambient."""
+        known = self.ambient_names()
+        help = keyword_help(name, known) or (f"ambient here: {', '.join(sorted(known))}",)
+        return fail(
+            "E0203", f"no visible op or block has an ambient parameter `{name}`", span,
+            "nothing would read it", help,
+        )  # fmt: skip
 
     def _declared_ambients(self, seen: set[int]) -> set[str]:
         """Those of this module's blocks and, transitively, of the modules it imports."""
@@ -181,7 +223,12 @@ class Module:
             assert param.type is not None  # is_tensor_param covers its absence
             params.append(
                 SigParam(
-                    param.name, param.type, param.ambient, param.default is None, describe_type(param.type)
+                    param.name,
+                    param.type,
+                    param.ambient,
+                    param.default is None,
+                    describe_type(param.type),
+                    "" if param.default is None else " ".join(param.default.span.text.split()),
                 )
             )
             if param.default is not None:
@@ -190,12 +237,43 @@ class Module:
 
         def run(f: ElabFrame) -> Any:
             if not compiled:
+                recursive = self.recursion(definition)
+                if recursive is not None:
+                    raise Failure(recursive)
                 locals_ = names | frozenset(assigned_names(definition.body))
-                compiled.append(StatementCompiler(self, locals_).body(definition.body))
+                compiled.append(StatementCompiler(self, locals_).body(definition.body, definition.span))
             outcome = compiled[0](f)
             return None if outcome is None else outcome[0]
 
         return BlockTarget(definition.name, tuple(tensors), tuple(params), definition, defaults, run)
+
+    def recursion(self, definition: ast.BlockDef | ast.FnDef) -> Diagnostic | None:
+        """The diagnostic of a block or fn that leads back to itself, if it does."""
+        found = self._way_back(definition, definition.name, [])
+        if found is None:
+            return None
+        kind = "fn" if isinstance(definition, ast.FnDef) else "block"
+        *between, use = found
+        through = f", through {', '.join(f'`{b.id}`' for b in between)}" if between else ""
+        return Diagnostic(
+            "E0219", f"{kind} `{definition.name}` calls itself{through}", (between or [use])[0].span, "",
+            ("nothing recurs in this language: repeat with `for`, or `n * op`",),
+        )  # fmt: skip
+
+    def _way_back(self, at: Declaration, name: str, passed: list[str]) -> list[ast.Name] | None:
+        """The names that lead from a declaration to `name`, by way of others of this file."""
+        if not isinstance(at, ast.BlockDef | ast.FnDef):
+            return None
+        uses = {u.id: u for u in reversed(list(uses_of(at)))}
+        if name in uses:
+            return [uses[name]]
+        for other, use in uses.items():
+            if other in self.declarations and other not in passed:
+                passed.append(other)
+                rest = self._way_back(self.declarations[other], name, passed)
+                if rest is not None:
+                    return [use, *rest]
+        return None
 
     def static_problems(self) -> list[Diagnostic]:
         """Mistakes that show without running anything: see `archc.elaborate.names`."""
@@ -207,9 +285,14 @@ class Module:
 class Namespace:
     """What `import std.nfnet` binds: `nfnet.nf_block`."""
 
+    type_name = "module"
+
     def __init__(self, module: Module, name: str) -> None:
         self.module = module
         self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
 
     @property
     def key(self) -> Any:
@@ -217,6 +300,15 @@ class Namespace:
 
     def member(self, name: str, span: Span) -> Any:
         return self.module.member_of(name, span)
+
+
+def uses_of(declaration: ast.BlockDef | ast.FnDef) -> Iterator[ast.Name]:
+    """The names a block or fn mentions that are not its own."""
+    own = {p.name for p in declaration.params}
+    body: Any = declaration.value if isinstance(declaration, ast.FnDef) else declaration.body
+    if isinstance(declaration, ast.BlockDef):
+        own |= set(assigned_names(declaration.body))
+    return (n for n in name_nodes(body) if n.id not in own)
 
 
 def builtin(name: str, library: Library) -> Any:

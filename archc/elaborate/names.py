@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
-from archc.diagnostics import Diagnostic, Span, did_you_mean
+from archc.diagnostics import Diagnostic, Span
 from archc.elaborate.arch_statements import METRICS
+from archc.elaborate.foreign import keyword_help
 from archc.elaborate.module import Module
+from archc.elaborate.run import MAX_DIAGNOSTICS
 from archc.elaborate.signature import TYPES, Target, unknown_argument
 from archc.elaborate.statements import assigned_names
 from archc.elaborate.targets import target_names
@@ -20,6 +21,8 @@ def static_problems(module: Module) -> list[Diagnostic]:
     """The static mistakes of every declaration of a module, run or not."""
     checker = _Checker(module)
     for declaration in module.tree.statements:
+        if len(checker.found) >= MAX_DIAGNOSTICS:
+            break
         checker.declaration(declaration)
     return checker.found
 
@@ -39,7 +42,9 @@ class _Checker:
             if isinstance(node, ast.BlockDef):
                 self._recursion(node)
         elif isinstance(node, ast.FnDef):
+            self._parameters(node.params)
             self.visit(node.value, frozenset(p.name for p in node.params))
+            self._recursion(node)
         elif isinstance(node, ast.Assign):
             self.visit(node.value, frozenset())
         elif isinstance(node, ast.VariantDef):
@@ -47,16 +52,12 @@ class _Checker:
             self.visit(node.body, frozenset())
 
     def _parameters(self, params: tuple[ast.Param, ...]) -> None:
-        seen: set[str] = set()
         for param in params:
-            if param.name in seen:
-                self._add("E0208", f"two parameters are called `{param.name}`", param.span)
-            seen.add(param.name)
             self._type(param.type)
             if param.ambient and (param.type is None or param.type.name == "tensor"):
                 self._add(
                     "E0210", f"`{param.name}` cannot be ambient: it is a tensor", param.span,
-                    ("give it a type: `ambient name: op`",),
+                    (f"give it a type: `ambient {param.name}: op = …`",), "a parameter without a type is a tensor",
                 )  # fmt: skip
 
     def _type(self, node: ast.TypeExpr | None) -> None:
@@ -65,23 +66,22 @@ class _Checker:
         if node.name not in TYPES:
             self._add(
                 "E0209", f"there is no type `{node.name}`", node.span,
-                did_you_mean(node.name, TYPES) or (f"the types are: {', '.join(TYPES)}",),
+                keyword_help(node.name, TYPES) or (f"the types are: {', '.join(TYPES)}",), "not a type",
             )  # fmt: skip
         for arg in node.args:
             self._type(arg)
 
-    def _recursion(self, node: ast.BlockDef) -> None:
-        for call in _calls(node.body):
-            if isinstance(call.function, ast.Name) and call.function.id == node.name:
-                self._add(
-                    "E0219", f"block `{node.name}` calls itself", call.span,
-                    ("the language has no recursion: use `for`, or `n * op`",),
-                )  # fmt: skip
+    def _recursion(self, node: ast.BlockDef | ast.FnDef) -> None:
+        found = self.module.recursion(node)
+        if found is not None:
+            self.found.append(found)
 
     # ------------------------------------------------------------ names
 
     def visit(self, node: Any, names: frozenset[str]) -> None:
         """Walk a syntax tree with the names bound around it."""
+        if len(self.found) >= MAX_DIAGNOSTICS:
+            return
         if isinstance(node, ast.Name):
             self._name(node, names)
         elif isinstance(node, tuple):
@@ -105,7 +105,7 @@ class _Checker:
         if node.id in names:
             return
         try:
-            if self.module.resolve(node.id) is not MISSING:
+            if self.module.resolve(node.id, node.span) is not MISSING:
                 return
         except Failure as failure:
             if failure.diagnostic is not None:
@@ -113,7 +113,7 @@ class _Checker:
             return
         self._add(
             "E0201", f"`{node.id}` is not defined", node.span,
-            did_you_mean(node.id, [*names, *self.module.visible()]), "not found",
+            self.module.name_help(node.id, names), "not found",
         )  # fmt: skip
 
     def _keywords(self, node: ast.Call, names: frozenset[str]) -> None:
@@ -121,7 +121,7 @@ class _Checker:
         if not isinstance(node.function, ast.Name) or node.function.id in names:
             return
         try:
-            value = self.module.resolve(node.function.id)
+            value = self.module.resolve(node.function.id, node.function.span)
         except Failure:
             return
         if not isinstance(value, OpValue):
@@ -135,15 +135,3 @@ class _Checker:
 
     def _add(self, code: str, message: str, span: Span, help: tuple[str, ...] = (), label: str = "") -> None:
         self.found.append(Diagnostic(code, message, span, label, help))
-
-
-def _calls(node: Any) -> Iterator[ast.Call]:
-    if isinstance(node, ast.Call):
-        yield node
-    if isinstance(node, tuple):
-        for item in node:
-            yield from _calls(item)
-    elif isinstance(node, ast.Syntax):
-        for f in fields(node):
-            if f.name not in ("span", "name_span"):
-                yield from _calls(getattr(node, f.name))

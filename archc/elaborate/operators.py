@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from archc.diagnostics import Span, did_you_mean
+from archc.diagnostics import Span
 from archc.elaborate import arithmetic
-from archc.elaborate.arithmetic import MAX_LIST, is_number
+from archc.elaborate.arithmetic import LIMITS, MAX_LIST, is_number
 from archc.elaborate.builtins import BadArgument
+from archc.elaborate.foreign import keyword_help
 from archc.elaborate.frame import ElabFrame
 from archc.elaborate.signature import primitives
 from archc.elaborate.values import (
     IDENTITY,
     Composition,
+    Failure,
     Function,
     OpValue,
     Step,
     Tensor,
+    a_type,
     fail,
     is_op,
     show,
     show_shape,
     tensors_in,
-    type_name,
 )
 from archc.syntax import ast
 
@@ -42,9 +44,8 @@ def attribute(value: Tensor, name: str, span: Span) -> Any:
         if isinstance(variance, str):
             raise fail(
                 "E0511", f"the standard deviation is unknown here: `{variance}` has no variance rule", span,
-                help=(
-                    "use variance-preserving ops (ws_conv, activations with gamma = true) or assert it: with_std(y, 1)",
-                ),
+                "asked for here",
+                ("use variance-preserving ops (ws_conv, activations with gamma = true) or assert it: with_std(y, 1)",),
             )  # fmt: skip
         return variance**0.5
     if name == "shape":
@@ -53,12 +54,31 @@ def attribute(value: Tensor, name: str, span: Span) -> Any:
         return shape[0]
     if name in ("height", "width") and len(shape) == 3:
         return shape[1 if name == "height" else 2]
-    known = ["channels", "height", "width", "std", "shape"]
-    if name in known:
+    if name in _ATTRIBUTES:
         raise fail(
-            "E0413", f"a tensor of shape {show_shape(shape)} has no {name}", span, "it is a vector",
+            "E0413", f"{show(value)} has no {name}", span, f"its shape is {show_shape(shape)}",
+            ("ask before pooling or flattening, or keep the map: global_avg_pool(keepdim = true)",),
         )  # fmt: skip
-    raise fail("E0413", f"a tensor has no attribute `{name}`", span, help=did_you_mean(name, known))
+    help = keyword_help(name, _ATTRIBUTES) or (f"a tensor has: {', '.join(_ATTRIBUTES)}",)
+    raise fail("E0413", f"a tensor has no attribute `{name}`", span, f"this is {show(value)}", help)
+
+
+_ATTRIBUTES = ("channels", "height", "width", "shape", "std")
+
+
+def no_attribute(value: Any, name: str, span: Span) -> Failure:
+    """The Failure for `.name` on what has no attributes."""
+    help: tuple[str, ...] = ()
+    if isinstance(value, list):
+        help = ("lists grow by `xs += [y]`; `len(xs)` counts",)
+    elif is_op(value):
+        help = ("an op has no shape before it is applied: `(x -> f).channels`",)
+    return fail("E0413", f"{a_type(value)} has no attribute `{name}`", span, f"this is {show(value)}", help)
+
+
+def count(items: Sequence[Any]) -> str:
+    """`1 item`, `3 items`."""
+    return f"{len(items)} item{'s' if len(items) != 1 else ''}"
 
 
 def hint_of(node: ast.Expr) -> str:
@@ -77,23 +97,39 @@ def steps(op: Any, hint: str, span: Span) -> tuple[Step, ...]:
     return op.steps if isinstance(op, Composition) else (Step(op, hint, span),)
 
 
+MAX_STEPS = 20_000
+
+
+def compose(found: tuple[Step, ...], span: Span) -> Composition:
+    """A composition of at most MAX_STEPS steps; raises Failure beyond."""
+    if len(found) > MAX_STEPS:
+        raise fail(
+            "E0905", f"a composition of more than {MAX_STEPS:,} ops", span, "too long",
+            ("a graph holds at most 20,000 nodes",),
+        )  # fmt: skip
+    return Composition(found)
+
+
 def repeat(f: ElabFrame, a: Any, b: Any, span: Span, left_hint: str, right_hint: str, at: Span) -> Any:
     """`3 * f`."""
-    count, op, hint = (a, b, right_hint) if is_op(b) else (b, a, left_hint)
-    if isinstance(count, float) and count.is_integer():
-        count = int(count)
-    if type(count) is not int or not is_op(op) or count < 0:
+    times, op, hint = (a, b, right_hint) if is_op(b) else (b, a, left_hint)
+    if isinstance(times, float) and times.is_integer():
+        times = int(times)
+    if type(times) is not int or not is_op(op) or times < 0:
         raise fail(
-            "E0410", f"`*` does not take {type_name(a)} and {type_name(b)}", span,
-            help=("an op is repeated by a whole number: `3 * f`",),
+            "E0410", f"`*` does not take {a_type(a)} and {a_type(b)}", span, f"{show(a)} * {show(b)}",
+            ("an op is repeated by a whole number from 0 up: `3 * f`",),
         )  # fmt: skip
-    f.run.spend(count, span)
-    if count == 0:
+    f.run.spend(times, span)
+    if times == 0:
         return IDENTITY
     found = steps(op, hint, at)
-    if len(found) * count > 20_000:
-        raise fail("E0905", f"{count:,} repetitions make more than 20,000 steps", span)
-    return Composition(found * count)
+    if len(found) * times > MAX_STEPS:
+        raise fail(
+            "E0905", f"{times:,} repetitions make more than {MAX_STEPS:,} steps", span, "too many",
+            ("a graph holds at most 20,000 nodes",),
+        )  # fmt: skip
+    return compose(found * times, span)
 
 
 def tensor_call(f: ElabFrame, name: str, tensors: list[Any], args: dict[str, Any], span: Span) -> Any:
@@ -112,30 +148,44 @@ def tensor_operator(f: ElabFrame, op: str, a: Any, b: Any, span: Span) -> Any:
         if op == "*":
             return tensor_call(f, "mul", [a, b], {}, span)
         raise fail(
-            "E0410", f"`{op}` does not take two tensors", span, help=("tensors add, subtract and multiply",)
-        )
+            "E0410", f"`{op}` does not take two tensors", span, f"{show(a)} {op} {show(b)}",
+            ("tensors add, subtract and multiply",),
+        )  # fmt: skip
     tensor, other = (a, b) if type(a) is Tensor else (b, a)
     if is_number(other):
         if op == "*":
             return tensor_call(f, "scale", [tensor], {"factor": float(other)}, span)
         if op == "/" and tensor is a:
             if other == 0:
-                raise fail("E0411", "division by zero", span)
+                raise fail("E0411", "division by zero", span, "the divisor is 0")
             return tensor_call(f, "scale", [tensor], {"factor": 1 / other}, span)
-    help: tuple[str, ...] = ()
+    help = "tensors add to tensors; a number only scales one: `0.5 * x`, `x / 2`"
     if is_op(other):
-        help = ("parenthesise the pipe: `->` binds looser than operators, so write `a + (x -> f)`",)
-    raise fail("E0410", f"`{op}` does not take {type_name(a)} and {type_name(b)}", span, help=help)
+        help = "parenthesise the pipe: `->` binds looser than operators, so write `a + (x -> f)`"
+    raise fail(
+        "E0410",
+        f"`{op}` does not take {a_type(a)} and {a_type(b)}",
+        span,
+        f"{show(a)} {op} {show(b)}",
+        (help,),
+    )
 
 
 def truth(value: Any, span: Span) -> bool:
     """A condition; only bools are."""
     if value is True or value is False:
         return value
+    text = span.text if len(span.text) <= 40 else "…"
+    help = "compare it with something: `==`, `<`, `in`"
+    if is_number(value):
+        help = f"compare it: `{text} != 0`"
+    elif isinstance(value, list | tuple | range | str):
+        help = f"compare it: `len({text}) > 0`"
+    elif isinstance(value, Tensor):
+        help = "its elements are not known before the network runs; its shape is: `x.channels == 64`"
     raise fail(
-        "E0418", f"a condition must be a bool, not {show(value)}", span, f"this is {type_name(value)}",
-        ("compare it: `!= 0`, `len(…) > 0`",),
-    )  # fmt: skip
+        "E0418", f"a condition must be a bool, not {show(value)}", span, f"this is {a_type(value)}", (help,)
+    )
 
 
 def iterate(value: Any, span: Span) -> Any:
@@ -144,10 +194,18 @@ def iterate(value: Any, span: Span) -> Any:
         return value
     if isinstance(value, range):
         if len(value) > MAX_LIST:
-            raise fail("E0904", f"a range of {len(value):,} items is too long (at most {MAX_LIST:,})", span)
+            raise fail(
+                "E0904", f"a range of {len(value):,} items is too long", span, f"at most {MAX_LIST:,}",
+                ("no network needs so many turns: check the bounds",),
+            )  # fmt: skip
         return value
-    help = ("write `0..n`",) if type(value) is int else ()
-    raise fail("E0419", f"cannot iterate over {show(value)}", span, f"this is {type_name(value)}", help)
+    text = span.text if len(span.text) <= 40 else "n"
+    help = (
+        f"write `0..{text}`"
+        if type(value) is int
+        else "lists, tuples and ranges have items: `[a, b]`, `0..n`"
+    )
+    raise fail("E0419", f"cannot iterate over {show(value)}", span, f"this is {a_type(value)}", (help,))
 
 
 def call_function(
@@ -156,7 +214,14 @@ def call_function(
     """A builtin on plain values; raises Failure."""
     for _, value, at in args:
         if tensors_in(value):
-            raise fail("E0405", f"{function.name} takes numbers and lists, not {show(value)}", at)
+            help = ("sizes are attributes: `x.channels`, `x.height`, `x.width`",)
+            raise fail(
+                "E0405",
+                f"{function.name} takes numbers and lists, not {show(value)}",
+                at,
+                "this is a tensor",
+                help,
+            )
         if isinstance(value, list | tuple | range):
             f.run.spend(min(len(value), MAX_LIST + 1) // 16, span)
     try:
@@ -164,12 +229,15 @@ def call_function(
             *[v for n, v, _ in args if n is None], **{n: v for n, v, _ in args if n is not None}
         )
     except BadArgument as error:
-        raise fail("E0420", str(error), span) from None
+        declared = (f"it is declared as {function.signature}",)
+        raise fail("E0420", str(error), span, "", declared) from None
     except TypeError:
         declared = (f"it is declared as {function.signature}",)
-        raise fail("E0402", f"{function.name} does not take these arguments", span, help=declared) from None
+        raise fail("E0402", f"{function.name} does not take these arguments", span, "", declared) from None
     except (ValueError, OverflowError):
-        raise fail("E0412", f"{function.name}: the result is not a finite number", span) from None
+        raise fail(
+            "E0412", f"{function.name}: the result is not a finite number", span, "too large", (LIMITS,)
+        ) from None
     return arithmetic.check_number(result, span) if is_number(result) else result
 
 
@@ -181,11 +249,15 @@ def special(name: str, signature: str, call: Callable[..., Any]) -> Special:
 def _sum(f: ElabFrame, args: list[tuple[str | None, Any, Span]], span: Span) -> Any:
     """Sum of numbers, or of tensors (one `add` node; a single tensor is itself)."""
     values = [v for _, v, _ in args]
-    items = list(values[0]) if len(values) == 1 and isinstance(values[0], list | tuple | range) else values
+    items = (
+        list(iterate(values[0], span))
+        if len(values) == 1 and isinstance(values[0], list | tuple | range)
+        else values
+    )
     if any(isinstance(i, Tensor) for i in items):
         return items[0] if len(items) == 1 else tensor_call(f, "add", [items], {}, span)
     if not all(map(is_number, items)):
-        raise fail("E0420", "sum needs numbers or tensors", span)
+        raise fail("E0420", "sum needs numbers or tensors, all of one kind", span, f"sum of {show(items)}")
     f.run.spend(len(items) // 16, span)
     return arithmetic.check_number(sum(items), span)
 

@@ -9,7 +9,7 @@ from archc.diagnostics import Diagnostic, Frame, Span
 from archc.elaborate.apply_block import apply_block
 from archc.elaborate.apply_primitive import apply_primitive
 from archc.elaborate.builder import Body, Template
-from archc.elaborate.frame import Caches, ElabFrame, StackEntry
+from archc.elaborate.frame import Caches, ElabFrame, StackEntry, located
 from archc.elaborate.signature import (
     BlockTarget,
     PrimitiveTarget,
@@ -21,9 +21,11 @@ from archc.elaborate.values import (
     MISSING,
     Choice,
     Composition,
+    Failure,
     Fatal,
     OpValue,
     Tensor,
+    a_type,
     fail,
     show,
 )
@@ -40,14 +42,14 @@ MAX_DIAGNOSTICS = 100
 class Run:
     """State of one elaboration."""
 
-    def __init__(self, caches: Caches, chooser: Chooser | None, root: str) -> None:
+    def __init__(self, caches: Caches, chooser: Chooser | None, root: str, fuel: int = FUEL) -> None:
         self.caches = caches
         self.chooser = chooser
         self.root = root  # name of the source errors should point into where they can
-        self.fuel = FUEL
+        self.fuel = fuel
         self.depth = 0
         self.diagnostics: list[Diagnostic] = []
-        self.reported: set[tuple[str, str, int, int, str]] = set()
+        self.reported: set[Any] = set()
         self.stack: list[StackEntry] = []
         self.bodies: list[Body] = []
         self.failed_templates: dict[Any, Template] = {}
@@ -58,17 +60,23 @@ class Run:
 
     # ------------------------------------------------------------ diagnostics and limits
 
-    def report(self, diagnostic: Diagnostic) -> None:
-        """Record a diagnostic, placed in the user's file and with its call stack; once each."""
+    def report(self, diagnostic: Diagnostic, *, once: bool = False) -> None:
+        """Record a diagnostic, placed in the user's file and with its call stack.
+
+        One a place and way to it: the same line in the next turn of a loop says nothing new. once: whatever the
+        way, as the place itself is to blame.
+        """
         placed = self._place(diagnostic)
-        key = (placed.code, placed.span.source.name, placed.span.start, placed.span.end, placed.message)
+        way = [diagnostic.span, *(e.span for e in self.stack if not once)]
+        key = (diagnostic.code, *[(s.source.name, s.start, s.end) for s in way])
         if key in self.reported:
             return
         self.reported.add(key)
         self.diagnostics.append(placed)
         if len(self.diagnostics) >= MAX_DIAGNOSTICS:
             message = f"more than {MAX_DIAGNOSTICS} errors: stopped here"
-            raise Fatal(Diagnostic("E0906", message, placed.span))
+            help = ("correct these first: later ones may follow from them",)
+            raise Fatal(Diagnostic("E0906", message, placed.span, "the last one shown", help))
 
     def _place(self, diagnostic: Diagnostic) -> Diagnostic:
         texts: list[str] = []
@@ -76,11 +84,13 @@ class Run:
         if span.source.name != self.root:
             call = next((e for e in reversed(self.stack) if e.span.source.name == self.root), None)
             if call is not None:
-                line, _ = span.source.position(span.start)
-                texts.append(f"in `{_shorten(span.text)}` ({span.source.name}:{line})")
+                texts.append(f"in `{_shorten(span.text)}` ({located(span)})")
                 span = call.span
         texts += [frame.text for frame in diagnostic.frames]
-        texts += [e.text for e in reversed(self.stack)]
+        here = located(span)
+        for entry in reversed(self.stack):
+            elsewhere = entry.located and located(entry.span) != here
+            texts.append(f"{entry.text} ({located(entry.span)})" if elsewhere else entry.text)
         if len(texts) > 8:
             texts = [*texts[:4], f"… {len(texts) - 8} more …", *texts[-4:]]
         frames = (Frame(", ".join(texts)),) if texts else ()
@@ -151,7 +161,10 @@ class Run:
             return made if tensors is None else self._apply_target(frame, made, tensors, span, hint, False)
         tensors = [v for _, v, _ in args]
         if any(name is not None for name, _, _ in args) or not tensors:
-            raise fail("E0408", f"{show(value)} takes only tensors: it is already complete", span)
+            raise fail(
+                "E0408", f"{show(value)} takes only tensors: it is already complete", span, "arguments here",
+                ("arguments go to the ops it is made of; a block of your own can have parameters",),
+            )  # fmt: skip
         return self.apply(frame, value, tensors, span, hint)
 
     def apply(
@@ -164,14 +177,16 @@ class Run:
         if isinstance(op, Composition):
             self.enter(span)
             value: Any = tensors[0] if len(tensors) == 1 else tuple(tensors)
-            for step in op.steps:
-                value = self.apply(frame, step.op, spread(value), step.span, step.hint or hint)
-            self.depth -= 1
+            try:
+                for step in op.steps:
+                    value = self.apply(frame, step.op, spread(value), step.span, step.hint or hint)
+            finally:
+                self.depth -= 1
             return value
         if isinstance(op, Choice):
             raise fail("E0512", "this pick was kept open: a supernet mixes it by weight", span)
         raise fail(
-            "E0409", f"`->` needs an op on its right, not {show(op)}", span,
+            "E0409", f"`->` needs an op on its right, not {show(op)}", span, f"this is {a_type(op)}",
             help=("an op is a primitive, a block, or one of them partially applied: `conv(64, 3)`",),
         )  # fmt: skip
 
@@ -190,13 +205,7 @@ class Run:
     ) -> Any:
         target = op.target
         if len(tensors) != len(target.tensors):
-            raise fail(
-                "E0404",
-                f"{target.name} takes {len(target.tensors)} tensor"
-                f"{'s' if len(target.tensors) != 1 else ''}, but is given {len(tensors)}",
-                span,
-                help=(f"it is declared as {target.signature()}",),
-            )
+            raise _tensor_count(target, len(tensors), span)
         for i, param in enumerate(target.tensors):
             if type(tensors[i]) is not Tensor or param.many:
                 tensors[i] = check_tensor(target, param, tensors[i], span)
@@ -211,8 +220,22 @@ class Run:
     def _assert_std(self, frame: ElabFrame, op: OpValue, tensor: Tensor, span: Span) -> Tensor:
         std = op.args.get("std", MISSING)
         if not isinstance(std, int | float) or isinstance(std, bool) or not 0 < std < 1e30:
-            raise fail("E0304", "with_std: `std` must be a positive number", op.arg_spans.get("std", span))
+            raise fail(
+                "E0304", f"with_std: `std` must be a positive number, not {show(std)}",
+                op.arg_spans.get("std", span), "expected a positive number",
+            )  # fmt: skip
         return frame.body.add_alias(tensor, float(std) ** 2)
+
+
+def _tensor_count(target: Target, given: int, span: Span) -> Failure:
+    names = ", ".join(t.name for t in target.tensors)
+    wanted = f"{len(target.tensors)} tensor{'s' if len(target.tensors) != 1 else ''}"
+    help = f"it is declared as {target.signature()}"
+    if len(target.tensors) > 1:
+        help = f"supply them together: `({names}) -> {target.name}(…)`; {help}"
+    return fail(
+        "E0404", f"{target.name} takes {wanted}, but is given {given}", span, f"needs {names}", (help,)
+    )
 
 
 def spread(value: Any) -> list[Any]:

@@ -7,33 +7,38 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from archc.diagnostics import Span, did_you_mean
+from archc.diagnostics import Diagnostic, Span, nearest
+from archc.elaborate.foreign import keyword_help, synonym
 from archc.elaborate.values import (
     MISSING,
     Failure,
-    Function,
     Tensor,
+    a_type,
     fail,
     is_op,
     show,
     tensors_in,
-    type_name,
 )
 from archc.ops.base import Op, TensorParam
-from archc.ops.params import parameter_table
+from archc.ops.params import ROUND, parameter_table
+from archc.ops.params import show as show_plain
 from archc.ops.registry import registry
 from archc.syntax import ast
 
 
 @dataclass(frozen=True, slots=True)
 class SigParam:
-    """A non-tensor parameter. `type` is None for op parameters (the op coerces its own)."""
+    """A non-tensor parameter. `type` is None for op parameters (the op coerces its own).
+
+    described: its type, and default: its default, in the words of the language.
+    """
 
     name: str
     type: ast.TypeExpr | None
     ambient: bool
     required: bool
     described: str
+    default: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -53,9 +58,9 @@ class Target:
         self.ambients = tuple(p.name for p in self.params if p.ambient)
 
     def signature(self) -> str:
-        """`conv(x, channels, kernel = …)` for messages."""
+        """`conv(x, channels, kernel = 1, …)` for messages."""
         parts = [t.name for t in self.tensors]
-        parts += [p.name if p.required else f"{p.name} = …" for p in self.params]
+        parts += [p.name if p.required else f"{p.name} = {p.default or '…'}" for p in self.params]
         return f"{self.name}({', '.join(parts)})"
 
 
@@ -89,7 +94,14 @@ def primitives() -> dict[str, PrimitiveTarget]:
         if cls.kind == "input":
             continue
         params = tuple(
-            SigParam(p.name, None, p.ambient, p.required, p.type_name)
+            SigParam(
+                p.name,
+                None,
+                p.ambient,
+                p.required,
+                p.type_name,
+                "" if p.required or p.default is None else show_plain(p.default),
+            )
             for p in parameter_table(cls).values()
             if not p.hidden
         )
@@ -124,18 +136,18 @@ def bind(
             by_position += 1
         elif name in target.tensor_names:
             if name in tensors:
-                raise fail("E0403", f"{target.name}: `{name}` is given twice", at)
+                raise given_twice(target.name, name, at)
             tensors[name] = value
             continue
         if name in given:
-            raise fail("E0403", f"{target.name}: `{name}` is given twice", at, "already given before")
+            raise given_twice(target.name, name, at)
         if name not in target.by_name:
             raise unknown_argument(target, name, at)
         given.add(name)
         if tensors_in(value):
             raise fail(
                 "E0405", f"{target.name}: `{name}` takes {target.by_name[name].described}, not {show(value)}", at,
-                help=(f"tensors come first: {target.signature()}",),
+                "this is a tensor", (f"tensors come first: {target.signature()}",),
             )  # fmt: skip
         values[name] = value
     if not tensors:
@@ -171,9 +183,10 @@ def _take_tensor(target: Target, taken: dict[str, Any], value: Any) -> None:
 
 def _too_many(target: Target, at: Span) -> Failure:
     count = len(target.params)
+    most = f"at most {count} argument{'s' if count != 1 else ''}" if count else "no arguments"
     return fail(
         "E0402",
-        f"{target.name} takes at most {count} argument{'s' if count != 1 else ''} besides its tensors",
+        f"{target.name} takes {most} besides its tensors",
         at,
         "one too many",
         help=(f"it is declared as {target.signature()}",),
@@ -188,8 +201,48 @@ def unknown_argument(target: Target, name: str, at: Span) -> Failure:
         f"{target.name} has no parameter `{name}`",
         at,
         "unknown parameter",
-        help=did_you_mean(name, candidates) or (f"it is declared as {target.signature()}",),
+        help=keyword_help(name, candidates) or (f"it is declared as {target.signature()}",),
     )
+
+
+def given_twice(name: str, parameter: str, at: Span) -> Failure:
+    """The Failure for a parameter given by position and by name, or again to a partially applied op."""
+    return fail(
+        "E0403", f"{name}: `{parameter}` is given twice", at, "already given by position",
+        ("keep one of the two",),
+    )  # fmt: skip
+
+
+def wrong_type(name: str, parameter: str, wanted: ast.TypeExpr, value: Any, at: Span) -> Diagnostic:
+    """The diagnostic of an argument its parameter's type does not take."""
+    described = describe_type(wanted)
+    help: tuple[str, ...] = ()
+    if wanted.name == "op" and isinstance(value, Tensor):
+        help = ("pass the op itself, not its result",)
+    elif wanted.name == "op" and isinstance(value, str):
+        meant = op_called(value)
+        help = (f"write an op, without quotes: {parameter} = {meant or 'relu'}",)
+    elif wanted.name == "int" and isinstance(value, float):
+        help = (ROUND,)
+    elif wanted.name == "list" and not isinstance(value, list):
+        help = (f"a list stands in square brackets: `[{show(value)}]`",) if not tensors_in(value) else ()
+    elif wanted.name == "tensor" and is_op(value):
+        help = ("apply it first: `x -> f`",)
+    message = f"{name}: `{parameter}` must be {described}, not {show(value)}"
+    return Diagnostic("E0405", message, at, f"expected {described}", help)
+
+
+def op_called(name: str) -> str | None:
+    """The primitive a user probably means by a string."""
+    return synonym(name, primitives()) or nearest(name, primitives())
+
+
+def not_given(name: str, parameter: str, signature: str, at: Span) -> Failure:
+    """The Failure for a parameter left without a value."""
+    return fail(
+        "E0407", f"{name}: `{parameter}` is not given", at, f"`{parameter}` is missing",
+        (f"it is declared as {signature}",),
+    )  # fmt: skip
 
 
 def check_tensor(target: Target, param: TensorParam, value: Any, span: Span) -> Any:
@@ -199,21 +252,20 @@ def check_tensor(target: Target, param: TensorParam, value: Any, span: Span) -> 
             return [value]
         if isinstance(value, list | tuple) and value and all(isinstance(v, Tensor) for v in value):
             return list(value)
-        what = "an empty list" if value in ([], ()) else show(value)
-        raise fail("E0406", f"{target.name}: `{param.name}` must be a list of tensors, not {what}", span)
+        if value in ([], ()):
+            raise fail(
+                "E0309", f"{target.name}: `{param.name}` needs at least one tensor", span, "an empty list"
+            )
+        message = f"{target.name}: `{param.name}` must be a list of tensors, not {show(value)}"
+        raise fail("E0406", message, span, f"this is {a_type(value)}")
     if isinstance(value, Tensor):
         return value
     raise fail(
         "E0406",
         f"{target.name}: `{param.name}` must be a tensor, not {show(value)}",
         span,
-        f"this is {_a(value)}",
+        f"this is {a_type(value)}",
     )
-
-
-def _a(value: Any) -> str:
-    name = type_name(value)
-    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
 
 
 SCALARS: dict[str, type] = {"int": int, "float": float, "bool": bool, "string": str}
@@ -223,7 +275,7 @@ TYPES = (*SCALARS, "op", "tensor", "list", "tuple", "any")
 def convert(value: Any, wanted: ast.TypeExpr) -> Any:
     """`value` as a declared type wants it (integral floats become ints), or MISSING if it cannot be."""
     name = wanted.name
-    if name == "any":
+    if name == "any" or name not in TYPES:  # an unknown type is reported where it is declared
         return value
     if name == "int":
         if isinstance(value, float) and value.is_integer():
@@ -237,8 +289,6 @@ def convert(value: Any, wanted: ast.TypeExpr) -> Any:
         return value if is_op(value) else MISSING
     if name == "tensor":
         return value if isinstance(value, Tensor) else MISSING
-    if name == "fn":
-        return value if isinstance(value, Function) else MISSING
     return _convert_many(value, wanted)
 
 

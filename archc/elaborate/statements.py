@@ -11,8 +11,20 @@ from archc.elaborate import arithmetic
 from archc.elaborate.expressions import Closure, ExpressionCompiler
 from archc.elaborate.frame import ElabFrame
 from archc.elaborate.operators import Special, iterate, special, tensor_operator, truth
-from archc.elaborate.targets import target_names, target_setter
-from archc.elaborate.values import MISSING, POISON, Failure, Tensor, fail, show, tensors_in, type_name
+from archc.elaborate.signature import given_twice, not_given
+from archc.elaborate.targets import names_lost, target_names, target_setter
+from archc.elaborate.values import (
+    MISSING,
+    POISON,
+    Failure,
+    Tensor,
+    a_type,
+    check_nesting,
+    fail,
+    is_op,
+    show,
+    tensors_in,
+)
 from archc.syntax import ast
 
 if TYPE_CHECKING:
@@ -43,17 +55,22 @@ def assigned_names(body: Iterable[ast.Stmt]) -> Iterator[str]:
             yield from assigned_names(statement.body)
 
 
-def free_names(node: Any) -> Iterator[str]:
-    """Every name an expression or statement mentions."""
+def name_nodes(node: Any) -> Iterator[ast.Name]:
+    """Every mention of a name in an expression or statement."""
     if isinstance(node, ast.Name):
-        yield node.id
+        yield node
     elif isinstance(node, tuple):
         for item in node:
-            yield from free_names(item)
+            yield from name_nodes(item)
     elif isinstance(node, ast.Syntax):
         for f in fields(node):
             if f.name not in ("span", "name_span"):
-                yield from free_names(getattr(node, f.name))
+                yield from name_nodes(getattr(node, f.name))
+
+
+def free_names(node: Any) -> Iterator[str]:
+    """Every name an expression or statement mentions."""
+    return (n.id for n in name_nodes(node))
 
 
 def _returns(body: Iterable[ast.Stmt]) -> bool:
@@ -75,14 +92,18 @@ class StatementCompiler:
         self.loops = 0
         self.level = 0
 
-    def body(self, statements: ast.Body) -> Execute:
-        """One closure for a whole body; `set`s in it end with it."""
+    def body(self, statements: ast.Body, around: Span) -> Execute:
+        """One closure for a whole body within the text `around`; `set`s in it end with it."""
         self.level += 1
-        program = []
+        gaps = self.module.gaps(statements, around)
+        program: list[tuple[Execute, tuple[str, ...], bool]] = []
         for statement in statements:
+            while gaps and gaps[0].start < statement.span.start:
+                program.append((self.gap(gaps.pop(0)), (), False))
             execute = self.statement(statement)
             names = tuple(dict.fromkeys(assigned_names((statement,))))
             program.append((execute, names, _returns((statement,))))
+        program += [(self.gap(gap), (), False) for gap in gaps]
         self.level -= 1
         set_names = tuple(
             {b.name for s in statements if isinstance(s, ast.SetStmt) for b in s.bindings if b.name}
@@ -122,6 +143,19 @@ class StatementCompiler:
 
         return scoped
 
+    def gap(self, error: Span) -> Execute:
+        """What stands for a statement with a syntax error: all it may have changed is a guess from here on."""
+        names = names_lost(error)
+        line, _ = error.source.position(error.start)
+        outcome = (MISSING,) if error.source.line(line).split()[:1] == ["return"] else None
+
+        def spoiled(f: ElabFrame) -> tuple[Any] | None:
+            f.body.reusable = False
+            spoil(f, [*names, f.current] if f.current else names)
+            return outcome
+
+        return spoiled
+
     def statement(self, node: ast.Stmt) -> Execute:
         """The closure of one statement."""
         method = getattr(self, "_" + type(node).__name__, None)
@@ -133,15 +167,10 @@ class StatementCompiler:
         what = {"SetStmt": "set"}.get(type(node).__name__, type(node).__name__.lower())
         if isinstance(node, ast.Section):
             what = node.kind
-        diagnostic = fail(
-            "E0206", f"`{what}` belongs in an arch, not in a block", node.span,
-            help=("blocks compute and return tensors; sections, inputs and claims are the arch's",),
+        return _raiser(
+            "E0206", f"`{what}` belongs in an arch, not in a block", node.span, "in the body of a block",
+            "blocks compute and return tensors: `y = x -> f`, `return y`",
         )  # fmt: skip
-
-        def raise_(f: ElabFrame) -> None:
-            raise diagnostic
-
-        return raise_
 
     # ------------------------------------------------------------ statements of any body
 
@@ -155,7 +184,10 @@ class StatementCompiler:
 
             return assign
         if not isinstance(node.target, ast.NameTarget):
-            return _raiser("E0422", "`+=` needs a single name on its left", node.span)
+            return _raiser(
+                "E0422", "`+=` needs a single name on its left", node.target.span, "several names",
+                "write one `+=` for each",
+            )  # fmt: skip
         current = self.expressions.compile(ast.Name(node.target.id, span=node.target.span))
 
         def augment(f: ElabFrame) -> None:
@@ -176,12 +208,15 @@ class StatementCompiler:
 
         def set_(f: ElabFrame) -> None:
             for name, value, span in bindings:
-                if name not in known:
-                    raise fail(
-                        "E0203", f"no visible op or block has an ambient parameter `{name}`", span,
-                        "nothing would read it", did_you_mean(name, known),
-                    )  # fmt: skip
-                found = f.run.set_value(name, value(f), span, top)
+                try:
+                    if name not in known:
+                        raise self.module.not_ambient(name, span)
+                    found = f.run.set_value(name, value(f), span, top)
+                except Failure as failure:
+                    if failure.diagnostic is not None:
+                        f.run.report(failure.diagnostic)
+                    spoil(f, [name])
+                    continue
                 f.ambient = f.ambient.extend(name, found)
                 f.vars[name] = found
 
@@ -191,7 +226,7 @@ class StatementCompiler:
         iterable, span = self.expressions.compile(node.iterable), node.iterable.span
         setter = target_setter(node.target)
         self.loops += 1
-        body = self.body(node.body)
+        body = self.body(node.body, node.span)
         self.loops -= 1
 
         def loop(f: ElabFrame) -> tuple[Any] | None:
@@ -207,7 +242,7 @@ class StatementCompiler:
 
     def _If(self, node: ast.If) -> Execute:
         condition, span = self.expressions.compile(node.condition), node.condition.span
-        then, otherwise = self.body(node.then), self.body(node.otherwise)
+        then, otherwise = self.body(node.then, node.span), self.body(node.otherwise, node.span)
         return lambda f: then(f) if truth(condition(f), span) else otherwise(f)
 
     def _Return(self, node: ast.Return) -> Execute:
@@ -219,14 +254,14 @@ class StatementCompiler:
 
         def discard(f: ElabFrame) -> None:
             found = value(f)
-            hint = (
-                "assign it: `x = …`; in an arch, `stem`, `stage` and `head` apply an op to the current tensor"
-                if tensors_in(found) or type_name(found) == "op"
-                else "assign it to a name, or remove it"
-            )
-            raise fail(
-                "E0207", "this value is used for nothing", span, f"{type_name(found)} {show(found)}", (hint,)
-            )
+            label = show(found) if isinstance(found, Tensor) else f"{a_type(found)}, {show(found)}"
+            hint = "assign it to a name, or remove it"
+            if tensors_in(found) or is_op(found):
+                hint = f"assign the result: `{f.current or 'y'} = …`"
+                if f.current:  # most likely meant to change it
+                    spoil(f, [f.current])
+                    hint += "; `stem`, `stage` and `head` apply an op to the current tensor"
+            raise fail("E0207", "this value is used for nothing", span, label, (hint,))
 
         return discard
 
@@ -255,33 +290,40 @@ def function_maker(
             position = 0
             for name, argument, at in args:
                 if tensors_in(argument):
-                    raise fail("E0405", f"{node.name}: a fn takes no tensors", at, help=("make it a block",))
+                    raise fail("E0405", f"{node.name}: a fn takes no tensors", at, "this is a tensor",
+                               ("make it a block",))  # fmt: skip
                 if name is None:
                     if position >= len(names):
-                        raise fail("E0402", f"{node.name} takes at most {len(names)} arguments", at,
+                        many = f"{len(names)} argument{'s' if len(names) != 1 else ''}"
+                        raise fail("E0402", f"{node.name} takes at most {many}", at,
                                    "one too many", (f"it is declared as {described}",))  # fmt: skip
                     name = names[position]
                     position += 1
                 if name not in names:
                     raise fail("E0401", f"{node.name} has no parameter `{name}`", at, "unknown parameter",
-                               did_you_mean(name, names))  # fmt: skip
+                               did_you_mean(name, names) or (f"it is declared as {described}",))  # fmt: skip
                 if name in bound:
-                    raise fail("E0403", f"{node.name}: `{name}` is given twice", at)
+                    raise given_twice(node.name, name, at)
                 bound[name] = argument
             frame = ElabFrame(f.run, {**around, **bound}, f.ambient, f.body)
             for name in names:
                 if name in bound:
                     continue
                 if name not in defaults:
-                    raise fail("E0407", f"{node.name}: `{name}` is not given", span, f"`{name}` is missing",
-                               (f"it is declared as {described}",))  # fmt: skip
+                    raise not_given(node.name, name, described, span)
                 frame.vars[name] = defaults[name](frame)
             if not value:
+                recursive = module.recursion(node)
+                if recursive is not None:
+                    raise Failure(recursive)
                 value.append(inner.compile(node.value))
             f.run.enter(span)
             f.run.spend(3, span)
-            result = value[0](frame)
-            f.run.depth -= 1
+            try:
+                result = value[0](frame)
+            finally:
+                f.run.depth -= 1
+            check_nesting(result, span)
             return result
 
         return special(node.name, described, call)
@@ -296,8 +338,8 @@ def spoil(f: ElabFrame, names: Iterable[str]) -> None:
         f.vars[name] = Tensor(old.body, old.ref, old.shape, True) if isinstance(old, Tensor) else POISON
 
 
-def _raiser(code: str, message: str, span: Span) -> Execute:
-    diagnostic: Diagnostic | None = fail(code, message, span).diagnostic
+def _raiser(code: str, message: str, span: Span, label: str, help: str) -> Execute:
+    diagnostic = Diagnostic(code, message, span, label, (help,))
 
     def raise_(f: ElabFrame) -> None:
         raise Failure(diagnostic)

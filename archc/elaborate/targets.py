@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from archc.diagnostics import Span
 from archc.elaborate.frame import ElabFrame
-from archc.elaborate.values import fail, show
+from archc.elaborate.values import a_type, check_nesting, fail, show
 from archc.syntax import ast
+
+_LOST = re.compile(
+    r"\s*(?:(?:block|arch|variant|fn|def|class|model|network)\s+(\w+)|from\s+[\w.]+\s+import\s+(.*)|import\s+(.*)"
+    r"|([\w\s,()]+?)\s*(?::=|\+?=(?!=)))"
+)
+
+
+def names_lost(error: Span) -> list[str]:
+    """The names that a line with a syntax error was to give a meaning to."""
+    line, _ = error.source.position(error.start)
+    found = _LOST.match(error.source.line(line)[:200])
+    return re.findall(r"[A-Za-z_]\w*", " ".join(g for g in found.groups() if g)) if found else []
 
 
 def target_names(target: ast.Target) -> list[str]:
@@ -24,6 +37,8 @@ def target_setter(target: ast.Target) -> Callable[[ElabFrame, Any, Span], None]:
         name = target.id
 
         def set_name(f: ElabFrame, value: Any, span: Span) -> None:
+            if type(value) is list or type(value) is tuple:
+                check_nesting(value, span)
             f.vars[name] = value
             if name in f.spans:
                 f.spans = {k: v for k, v in f.spans.items() if k != name}
@@ -34,7 +49,11 @@ def target_setter(target: ast.Target) -> Callable[[ElabFrame, Any, Span], None]:
     def set_tuple(f: ElabFrame, value: Any, span: Span) -> None:
         if not isinstance(value, list | tuple) or len(value) != len(setters):
             what = f"{len(value)} values" if isinstance(value, list | tuple) else show(value)
-            raise fail("E0421", f"cannot unpack {what} into {len(setters)} names", span)
+            names = f"{len(setters)} name{'s' if len(setters) != 1 else ''}"
+            raise fail(
+                "E0421", f"cannot unpack {what} into {names}", span, f"this is {a_type(value)}",
+                ("as many names as values, in parentheses: `(a, b) = pair`",),
+            )  # fmt: skip
         for setter, item in zip(setters, value, strict=True):
             setter(f, item, span)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import Diagnostic, Span
+from archc.ops.checks import describe_shape
 from archc.ops.params import show as show_plain
 
 if TYPE_CHECKING:
@@ -209,14 +210,20 @@ def type_name(value: Any) -> str:
     if isinstance(value, Function):
         return "function"
     return {int: "int", float: "float", str: "string", list: "list", tuple: "tuple", range: "range"}.get(
-        type(value), type(value).__name__
+        type(value), getattr(value, "type_name", "value")
     )
+
+
+def a_type(value: Any) -> str:
+    """`an int`, `a tensor`."""
+    name = type_name(value)
+    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
 
 
 def show(value: Any) -> str:
     """A value in the words of the language, short enough for a message."""
     if isinstance(value, Tensor):
-        return f"a tensor of shape {show_shape(value.shape)}"
+        return describe_shape(value.shape)
     if isinstance(value, OpValue):
         inner = ", ".join(f"{k} = {show(v)}" for k, v in value.args.items())
         return f"{value.target.name}({inner})" if inner else value.target.name
@@ -241,6 +248,21 @@ def show(value: Any) -> str:
 def show_shape(shape: tuple[int, ...]) -> str:
     """`3×224×224`."""
     return "×".join(map(str, shape)) if len(shape) > 1 else f"({', '.join(map(str, shape))})"
+
+
+MAX_NESTING = 64
+
+
+def check_nesting(value: Any, span: Span) -> None:
+    """Raises Failure for lists in lists in lists … beyond MAX_NESTING; everything else may recurse freely."""
+    if type(value) in (list, tuple) and _deeper(value, MAX_NESTING):
+        raise fail("E0908", f"lists are nested more than {MAX_NESTING} deep", span)
+
+
+def _deeper(value: Any, left: int) -> bool:
+    if left == 0:
+        return True
+    return any(type(v) in (list, tuple) and _deeper(v, left - 1) for v in value)
 
 
 def tensors_in(value: Any) -> bool:

@@ -106,7 +106,9 @@ class _Matching:
         """Their module that read what ours reads, else the nearest, else the next of the same tensors."""
         fits = [(t, a) for t in self.waiting if (a := assign(ours.tensors, t)) is not None]
         scored = [(ours.read.distance(t.read), t, a) for t, a in fits if ours.read and t.read]
-        equal = next((row for row in scored if row[0] <= TOLERANCE), None)
+        # branches may begin with tensors of one shape (RegNet's projection): their attributes tell them apart
+        equals = [row for row in scored if row[0] <= TOLERANCE]
+        equal = min(equals, key=lambda row: len(list(_differences(ours, row[1]))), default=None)
         # a parameter of a module around others (a layer scale): what that module read says nothing
         outer = next(((0.0, t, a) for t, a in fits if not t.leaf), None)
         nearest = min(scored, key=lambda row: row[0], default=None)
@@ -189,9 +191,12 @@ def _report(
     ours: nn.Module, theirs: nn.Module, calls: list[Call], matching: _Matching, error: float
 ) -> Report:
     partner = {mine.name: other for mine, other in matching.pairs}
+    readers = _readers(ours)
+    matching.errors[""] = error
     differences = tuple(d for mine, other in matching.pairs for d in _differences(mine, other))
     first = next(
-        (d for call in calls if (d := _divergence(ours, call, partner, matching, differences))), None
+        (d for call in calls if (d := _divergence(ours, call, partner, matching, differences, readers))),
+        None,
     )
     reached = {target.key for target in matching.keymap.values()}
     return Report(
@@ -211,6 +216,7 @@ def _divergence(
     partner: dict[str, Call],
     matching: _Matching,
     differences: tuple[Difference, ...],
+    readers: dict[str, set[str]],
 ) -> Divergence | None:
     other = partner.get(call.name)
     if other is None:
@@ -218,10 +224,31 @@ def _divergence(
     where, error = "input", matching.errors[call.name]
     if error <= TOLERANCE and call.made and other.made:
         where, error = "output", call.made.distance(other.made)
+        if call.name in readers and all(matching.errors.get(r, 1.0) <= TOLERANCE for r in readers[call.name]):
+            return None  # theirs holds the activation too
     if error <= TOLERANCE:
         return None
     own = tuple(d for d in differences if d.ours == call.name)
     return Divergence(call.name, other.name, where, error, own, _ops_before(ours, call.name), other.between)
+
+
+def _readers(ours: nn.Module) -> dict[str, set[str]]:
+    """For each module with state, those that read what it made, through stateless ops; "" is the network's output."""
+    graph: Graph | None = getattr(ours, "archc_graph", None)
+    if graph is None:
+        return {}
+    paths = module_paths(plan(graph))
+    found: dict[str, set[str]] = {}
+    carried: dict[int, set[str]] = {}
+    for node in graph.nodes:
+        sources = set().union(*(carried[i] for i in node.inputs))
+        path = paths.get(node.id)
+        for source in sources if path is not None else ():
+            found.setdefault(source, set()).add(str(path))
+        carried[node.id] = sources if path is None else {path}
+    for source in carried[graph.outputs[0].node]:
+        found.setdefault(source, set()).add("")
+    return found
 
 
 def _ops_before(ours: nn.Module, name: str) -> tuple[str, ...]:

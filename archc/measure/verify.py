@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from archc.backends import torch_module
@@ -78,7 +78,7 @@ _PRODUCTS: dict[Callable[..., Any], int] = {
 
 
 @dataclass
-class _Run:
+class _Seen:
     """What one forward showed, by node id."""
 
     shapes: dict[int, tuple[int, ...]] = field(default_factory=dict)
@@ -96,13 +96,13 @@ def verify(
     """
     device = device or ("meta" if graph.cost.macs > META_ABOVE_MACS else "cpu")
     found: list[Mismatch] = []
-    runs: dict[Mode, _Run] = {}
+    runs: dict[Mode, _Seen] = {}
     names = _node_names(graph)
-    now: list[_Run] = [_Run()]
+    now: list[_Seen] = [_Seen()]
     counter = Counter()
     prefixes: dict[int, str] = {}
 
-    def trace(owner: nn.Module, name: str, value: torch.Tensor) -> None:
+    def trace(owner: nn.Module, name: str, value: Tensor) -> None:
         node = names[prefixes[id(owner)], name]
         now[0].shapes[node] = tuple(value.shape)
         now[0].macs[node] += counter.macs
@@ -118,15 +118,10 @@ def verify(
     inputs = [torch.zeros(batch, *node.shape, device=device) for node in graph.inputs]
     for mode in modes:
         traced.train(mode == "train")
-        now[0] = runs[mode] = _Run()
+        now[0] = runs[mode] = _Seen()
         counter.macs = 0
-        try:
-            with torch.no_grad(), counter:
-                traced(*inputs)
-        except Exception as error:  # whatever torch raises is what a user wants to be told
-            found.append(
-                Mismatch(graph.name, "run", f"{mode} mode to run", f"{type(error).__name__}: {error}")
-            )
+        with counter:
+            _run(graph, traced, inputs, mode, found)
     for mode, run in runs.items():
         _compare_run(graph, mode, run, batch, found)
     if module is not None:
@@ -148,15 +143,27 @@ def _compare_outputs(graph: Graph, module: nn.Module, batch: int, found: list[Mi
     tensor = next(module.parameters(), torch.zeros(()))
     inputs = [torch.zeros(batch, *n.shape, device=tensor.device, dtype=tensor.dtype) for n in graph.inputs]
     training = module.training
-    with torch.no_grad(), Counter() as counter:
-        results = module.eval()(*inputs)
+    with Counter() as counter:
+        results = _run(graph, module.eval(), inputs, "eval", found)
     module.train(training)
+    if results is None:
+        return
     expected = [(batch, *graph.nodes[o.node].shape) for o in graph.outputs if not o.train_only]
     shapes = [tuple(r.shape) for r in (results if isinstance(results, tuple) else (results,))]
     if shapes != expected:
         found.append(Mismatch(graph.name, "shape", expected, shapes))
     if counter.macs != batch * graph.cost.macs:
         found.append(Mismatch(graph.name, "macs", graph.cost.macs, counter.macs / batch))
+
+
+def _run(graph: Graph, module: nn.Module, inputs: list[Tensor], mode: Mode, found: list[Mismatch]) -> Any:
+    """The module's results, or None and a mismatch where it raised."""
+    try:
+        with torch.no_grad():
+            return module(*inputs)
+    except Exception as error:  # whatever torch raises is what a user wants to be told
+        found.append(Mismatch(graph.name, "run", f"{mode} mode to run", f"{type(error).__name__}: {error}"))
+        return None
 
 
 def _node_names(graph: Graph) -> dict[tuple[str, str], int]:
@@ -189,7 +196,7 @@ def _compare_state(graph: Graph, module: nn.Module, found: list[Mismatch]) -> No
     found += [Mismatch(path, "state", "none", parameters[path] + buffers[path]) for path in left]
 
 
-def _compare_run(graph: Graph, mode: Mode, run: _Run, batch: int, found: list[Mismatch]) -> None:
+def _compare_run(graph: Graph, mode: Mode, run: _Seen, batch: int, found: list[Mismatch]) -> None:
     for node in graph.nodes:
         if node.op.kind == "input" or (node.train_only and mode == "eval"):
             continue

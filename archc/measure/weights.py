@@ -72,7 +72,7 @@ def load_weights(module: nn.Module, path: Path, keymap: Mapping[str, Target] | N
     for theirs, tensor in given.items():
         target = keymap.get(theirs) if keymap is not None else Target(theirs)
         if target is None or target.key not in ours:
-            unexpected.append(theirs if target is None else f"{theirs} -> {target.key}")
+            unexpected.append(f"{theirs} -> {target.key}" if target and keymap is not None else theirs)
             continue
         here = ours[target.key]
         fits = tensor.shape == here.shape or (target.shape is not None and target.shape == tuple(here.shape))

@@ -124,7 +124,7 @@ class Op:
     samples: ClassVar[tuple[Sample, ...]] = ()
 
     @classmethod
-    def make(cls, **arguments: Any) -> Self:
+    def make(cls, /, **arguments: Any) -> Self:
         """An op from named arguments, each coerced to its annotation.
 
         Ops are values, so equal arguments may give one object. Raises OpError naming the argument.

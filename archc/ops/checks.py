@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import isqrt
 
 from archc.ops.base import OpError, Shape
@@ -10,7 +11,11 @@ from archc.ops.base import OpError, Shape
 def describe_shape(shape: Shape) -> str:
     """`a 64×56×56 feature map`, `a vector of 512`."""
     text = "×".join(map(str, shape))
-    return {1: f"a vector of {text}", 3: f"a {text} feature map"}.get(len(shape), f"a {text} tensor")
+    a = "an" if _SPOKEN_WITH_VOWEL.match(text) else "a"
+    return {1: f"a vector of {text}", 3: f"{a} {text} feature map"}.get(len(shape), f"{a} {text} tensor")
+
+
+_SPOKEN_WITH_VOWEL = re.compile(r"8|1[18](\d{3})?(?!\d)")  # eight, eleven, eighteen, eleven thousand
 
 
 def need_feature_map(op: str, x: Shape) -> None:

@@ -156,7 +156,10 @@ class WSConv(Window):
         kwargs["style"] = self.style
         return TorchCode(
             module=call("WSConv2d", inputs[0][0], self.channels, **kwargs),
-            init=(*weight_init(self.init, bias=self.bias), Init("gain", "zeros" if self.zero_init else "ones")),
+            init=(
+                *weight_init(self.init, bias=self.bias),
+                Init("gain", "zeros" if self.zero_init else "ones"),
+            ),
         )
 
 

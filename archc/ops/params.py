@@ -118,6 +118,7 @@ def coerce(op: str, parameter: Parameter, value: Any) -> Any:
             f"{op}: `{parameter.name}` must be {parameter.type_name}, not {show(value)}",
             argument=parameter.name,
             label=f"expected {parameter.type_name}",
+            help=(ROUND,) if isinstance(value, float) and "int" in parameter.type_name else (),
         )
     if parameter.minimum is None and parameter.below is None:
         return found
@@ -141,6 +142,7 @@ def coerce(op: str, parameter: Parameter, value: Any) -> Any:
     return found
 
 
+ROUND = "round it: round(…), floor(…), ceil(…), or make_divisible(…, 8) for widths"
 _NO = object()
 
 

@@ -262,7 +262,7 @@ def arguments(kids: Kids, span: Span, report: Report) -> tuple[ast.Arg, ...]:
 
 
 def distinct(args: Kids, report: Report) -> tuple[ast.Arg, ...]:
-    """The arguments or bindings as a tuple; reports a name given twice."""
+    """The arguments or bindings, of those with one name the first; reports the others."""
     seen: dict[str, ast.Arg] = {}
     for arg in args:
         if arg.name is not None and seen.setdefault(arg.name, arg) is not arg:
@@ -277,7 +277,7 @@ def distinct(args: Kids, report: Report) -> tuple[ast.Arg, ...]:
                     help=("keep one of the two",),
                 )
             )
-    return tuple(args)
+    return tuple(arg for arg in args if arg.name is None or seen[arg.name] is arg)
 
 
 # ---------------------------------------------------------------- targets

@@ -116,7 +116,7 @@ def parameters(kids: Kids, span: Span, report: Report) -> tuple[ast.Param, ...]:
                     help=("rename one of the two",),
                 )
             )
-    return tuple(kids)
+    return tuple(seen.values())
 
 
 @maker("parameter")

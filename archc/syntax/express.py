@@ -19,7 +19,6 @@ from archc.syntax.doc import (
     Remark,
     chain,
     group,
-    has_hard,
     indent,
     join,
     layout,
@@ -102,7 +101,7 @@ class Express:
         if level(expr) in (PIPE, POSTFIX):
             return self.expr(expr)
         doc = self.expr(expr, within=True)
-        if has_hard(doc) and not needs_brackets(doc):
+        if not needs_brackets(doc):
             return doc
         return group(IfBroken("("), indent(SOFT, doc), SOFT, IfBroken(")"))
 
@@ -151,7 +150,8 @@ class Express:
             return (expr.op, self.expr(expr.operand, UNARY, within=within))
         if isinstance(expr, ast.Compare):
             first = self.expr(expr.first, RANGE, within=within)
-            return _linked(first, [(op, self.expr(e, RANGE, within=within)) for op, e in expr.rest], within)
+            links: list[tuple[str, Doc]] = [(op, self.expr(e, RANGE, within=within)) for op, e in expr.rest]
+            return _linked(first, links, within, level(expr.rest[-1][1]) <= PIPE)
         if isinstance(expr, ast.Range):
             dots = "..=" if expr.inclusive else ".."
             return (self.expr(expr.start, SUM, within=within), dots, self.expr(expr.stop, SUM, within=within))
@@ -159,7 +159,8 @@ class Express:
         # A pipe binds more tightly than `if`, yet is hard to read beside it without parentheses.
         then = self.expr(expr.then, OR, within=within)
         condition = self.expr(expr.condition, OR, within=within)
-        return _linked(then, [("if", condition), ("else", self._otherwise(expr.otherwise, within))], within)
+        links = [("if", condition), ("else", self._otherwise(expr.otherwise, within))]
+        return _linked(then, links, within, isinstance(expr.otherwise, ast.Pipe))
 
     def _otherwise(self, expr: ast.Expr, within: bool) -> Doc:
         return self.expr(expr, OR if isinstance(expr, ast.Pipe) else CONDITIONAL, within=within)
@@ -176,9 +177,8 @@ class Express:
             links.append((first.op, first.right))
             first = first.left
         head = self.expr(first, own, within=within)
-        return _linked(
-            head, [(op, self.expr(e, own + 1, within=within)) for op, e in reversed(links)], within
-        )
+        rest = [(op, self.expr(e, own + 1, within=within)) for op, e in reversed(links)]
+        return _linked(head, rest, within, level(expr.right) <= PIPE)
 
     def _pipe(self, expr: ast.Pipe, within: bool) -> Doc:
         """A pipeline: lines break before `->` where the author broke them, and where they must."""
@@ -259,11 +259,9 @@ class Express:
         return [text for _, text in self._remarks.take(start, end)]
 
 
-def _linked(first: Doc, links: list[tuple[str, Doc]], within: bool) -> Doc:
-    """Operands with operators between; lines break before all operators or, if only the last operand does, none."""
-    operands = [first, *(operand for _, operand in links)]
-    only_last = has_hard(operands[-1]) and not any(has_hard(operand) for operand in operands[:-1])
-    space: Doc = SPACE if within and not only_last else " "
+def _linked(first: Doc, links: list[tuple[str, Doc]], within: bool, hugs: bool) -> Doc:
+    """Operands with operators between; lines break before all operators, or none if the last operand hugs them."""
+    space: Doc = SPACE if within and not hugs else " "
     return chain(first, *((space, op, " ", operand) for op, operand in links))
 
 

@@ -28,12 +28,12 @@ broken: ERROR [documented [_ELSE (body | if)]]
 """
 
 
-def build_grammar() -> Lark:
+def build_grammar(*, debug: bool = False) -> Lark:
     """The grammar with recovery, built by Lark (a development dependency) from grammar/arch.lark."""
     from lark import Lark
 
     text = (data_root("grammar") / "arch.lark").read_text(encoding="utf-8")
-    return Lark(text + RECOVERY, parser="lalr", start=list(STARTS), maybe_placeholders=True)
+    return Lark(text + RECOVERY, parser="lalr", start=list(STARTS), maybe_placeholders=True, debug=debug)
 
 
 def to_json(grammar: Lark) -> str:

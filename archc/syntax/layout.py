@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from archc.diagnostics import Diagnostic, Span
+from archc.syntax.errors import Errors
 from archc.syntax.lexer import BAD, Tokens
 from archc.syntax.limits import MAX_DEPTH, MAX_NESTING
 from archc.syntax.tables import load
@@ -28,13 +30,25 @@ _OPERATORS = ("->", "+", "-", "*", "/", "//", "%", "**", "..", "==", "!=", "<", 
 _OPERATOR_WORDS = ("if", "and", "or", "not", "in")
 
 
+class _Open(NamedTuple):
+    """An open bracket: the index of its token as read and as laid out."""
+
+    bracket: str
+    token: int
+    at: int
+
+
 @dataclass(slots=True)
 class Laid:
-    """Tokens with the newlines that count; `inside[i]` says that token i stands within ( ) or [ ]."""
+    """Tokens with the newlines that count.
+
+    inside[i]: token i stands within ( ) or [ ]. reported[i]: it stands in brackets reported as unclosed.
+    """
 
     tokens: Tokens
     inside: bytearray = field(default_factory=bytearray)
-    diagnostics: list[Diagnostic] = field(default_factory=list)
+    reported: bytearray = field(default_factory=bytearray)
+    errors: Errors = field(default_factory=Errors)
 
 
 @dataclass(slots=True)
@@ -126,8 +140,8 @@ class _Layout:
     def __init__(self, tokens: Tokens, *, close_at_declarations: bool) -> None:
         tables = load()
         self._tokens = tokens
-        self._open: list[tuple[str, int]] = []  # bracket and index of its token
-        self._round = 0  # open ( and [
+        self._open: list[_Open] = []
+        self._round = 0  # how many of them are ( or [
         self._bracket = {tables.literals[c]: c for c in "([{)]}"}
         self._newline = tables.terminals.index("_NL")
         self._out = Tokens(tokens.source)
@@ -148,15 +162,16 @@ class _Layout:
                 continue
             if fresh and kind in starters and self._open:
                 if self._round:
-                    self._abandon_round()
+                    self._abandon(self._outermost_round())
                     pending = i - 1
                 if close_at_declarations and kind in declarations:
                     while self._open:
-                        self._report_open(*self._open.pop())
-                        self._put(rbrace, i, width=0)
+                        self._give_up(self._open.pop())
+                        self._insert(rbrace, tokens.starts[i])
             if pending >= 0:
                 if kind == else_ and before == rbrace:
-                    self._report_else(i)
+                    if self.laid.errors.room():
+                        self._report_else(i)
                 elif kind != arrow and self._out.kinds:
                     self._put(self._newline, pending)
                 pending = -1
@@ -167,103 +182,106 @@ class _Layout:
             elif bracket in _CLOSER:
                 ends_line = i + 1 == len(tokens.kinds) or tokens.kinds[i + 1] == self._newline
                 if bracket == "{" and self._round and ends_line and before != in_:
-                    self._abandon_round()
-                self._open.append((bracket, i))
+                    self._abandon(self._outermost_round())
+                self._open.append(_Open(bracket, i, len(self._out.kinds)))
                 self._round += bracket != "{"
-                self._put(kind, i, inside=self._round > 0)
+                self._put(kind, i)
             else:
                 self._close(bracket, kind, i)
             before = kind
         self._finish(rbrace)
 
-    def _put(self, kind: int, i: int, *, width: int | None = None, inside: bool | None = None) -> None:
-        start = self._tokens.starts[i]
-        self._out.add(kind, start, self._tokens.ends[i] if width is None else start + width)
-        self.laid.inside.append(self._round > 0 if inside is None else inside)
+    def _put(self, kind: int, i: int) -> None:
+        self._out.add(kind, self._tokens.starts[i], self._tokens.ends[i])
+        self.laid.inside.append(self._round > 0)
+        self.laid.reported.append(0)
+
+    def _insert(self, kind: int, at: int) -> None:
+        """A token that the text lacks, or BAD for what is wrong with it, of no width."""
+        self._out.add(kind, at, at)
+        self.laid.inside.append(0)
+        self.laid.reported.append(0)
 
     def _close(self, bracket: str, kind: int, i: int) -> None:
-        partner = next((at for at in range(len(self._open) - 1, -1, -1) if self._is_partner(at, bracket)), -1)
+        partner = self._partner(bracket)
         if partner < 0:
-            opener = next(o for o, c in _CLOSER.items() if c == bracket)
-            self.laid.diagnostics.append(
-                Diagnostic(
-                    "E0122",
-                    f"`{bracket}` closes nothing",
-                    self._tokens.span(i),
-                    f"no open `{opener}`",
-                    help=(f"delete it, or open a `{opener}` before",),
-                )
-            )
+            if self.laid.errors.room():
+                self._report_closer(bracket, i)
             return
         if partner < len(self._open) - 1:
-            if bracket == "}":
-                self._abandon_round()
-            else:
-                while len(self._open) > partner + 1:
-                    self._report_open(*self._open.pop(), instead=i)
-                    self._round -= 1
-                self._put(BAD, i, width=0)
-        inside = self._round > 0
+            self._abandon(partner + 1)
+        self._put(kind, i)
         self._open.pop()
         self._round -= bracket != "}"
-        self._put(kind, i, inside=inside)
 
-    def _is_partner(self, at: int, bracket: str) -> bool:
-        """Whether the open bracket at `at` is what `bracket` closes; a `)` does not reach out of braces."""
-        opener = self._open[at][0]
-        if bracket == "}":
-            return opener == "{"
-        return _CLOSER[opener] == bracket and all(o != "{" for o, _ in self._open[at:])
+    def _partner(self, bracket: str) -> int:
+        """Where in the open brackets the one is that `bracket` closes, or -1; `)` does not reach out of braces."""
+        if bracket == "}" and self._round == len(self._open):
+            return -1
+        for at in range(len(self._open) - 1, -1, -1):
+            opener = self._open[at].bracket
+            if _CLOSER[opener] == bracket:
+                return at
+            if opener == "{":
+                break
+        return -1
 
-    def _abandon_round(self) -> None:
-        """Gives up all ( and [ above the last `{`: their statement is broken, what follows is not."""
-        while self._open and (self._open[-1][0] != "{" or self._round):
-            bracket, i = self._open.pop()
-            self._round -= bracket != "{"
-            self._report_open(bracket, i)
-        self._out.add(BAD, self._out.ends[-1], self._out.ends[-1])
-        self.laid.inside.append(0)
+    def _outermost_round(self) -> int:
+        return next(at for at, opened in enumerate(self._open) if opened.bracket != "{")
+
+    def _abandon(self, keep: int) -> None:
+        """Gives up all open brackets but the first `keep`: their statement is broken, what follows is not."""
+        while len(self._open) > keep:
+            opened = self._open.pop()
+            self._round -= opened.bracket != "{"
+            self._give_up(opened)
+        self._insert(BAD, self._out.ends[-1])
 
     def _finish(self, rbrace: int) -> None:
-        self.brace_left_open = any(bracket == "{" for bracket, _ in self._open)
         end = len(self._tokens.source.text)
-        broken = False
         while self._open:
-            bracket, i = self._open.pop()
-            self._report_open(bracket, i)
-            if bracket != "{":
-                broken = True
-                continue
-            if broken:
-                self._out.add(BAD, end, end)
-                self.laid.inside.append(0)
-                broken = False
-            self._out.add(rbrace, end, end)
-            self.laid.inside.append(0)
-        if broken:
-            self._out.add(BAD, end, end)
-            self.laid.inside.append(0)
+            if self._open[-1].bracket == "{":
+                self.brace_left_open = True
+                self._give_up(self._open.pop())
+                self._insert(rbrace, end)
+            else:
+                braces = [at for at, opened in enumerate(self._open) if opened.bracket == "{"]
+                self._abandon(braces[-1] + 1 if braces else 0)
 
-    def _report_open(self, bracket: str, i: int, instead: int | None = None) -> None:
-        span = self._tokens.span(i)
-        notes: tuple[str, ...] = ()
-        if instead is not None:
-            found = self._tokens.span(instead)
-            line, column = found.source.position(found.start)
-            notes = (f"`{found.text}` at {line}:{column} comes first",)
-        self.laid.diagnostics.append(
+    def _give_up(self, opened: _Open) -> None:
+        if opened.bracket != "{":
+            count = len(self._out.kinds) - opened.at
+            self.laid.reported[opened.at :] = b"\1" * count
+        if self.laid.errors.room():
+            self._report_opener(opened)
+
+    # ------------------------------------------------------------ what is said of it
+
+    def _report_opener(self, opened: _Open) -> None:
+        self.laid.errors.add(
             Diagnostic(
                 "E0121",
-                f"this `{bracket}` is never closed",
-                span,
+                f"this `{opened.bracket}` is never closed",
+                self._tokens.span(opened.token),
                 "opened here",
-                help=(f"close it with `{_CLOSER[bracket]}`",),
-                notes=notes,
+                help=(f"close it with `{_CLOSER[opened.bracket]}`",),
+            )
+        )
+
+    def _report_closer(self, bracket: str, i: int) -> None:
+        opener = next(o for o, c in _CLOSER.items() if c == bracket)
+        self.laid.errors.add(
+            Diagnostic(
+                "E0122",
+                f"`{bracket}` closes nothing",
+                self._tokens.span(i),
+                f"no open `{opener}`",
+                help=(f"delete it, or open a `{opener}` before",),
             )
         )
 
     def _report_else(self, i: int) -> None:
-        self.laid.diagnostics.append(
+        self.laid.errors.add(
             Diagnostic(
                 "E0123",
                 "`else` stands on the line of the closing brace",

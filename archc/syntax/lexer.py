@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from archc.diagnostics import Diagnostic, Source, Span
+from archc.syntax.errors import Errors
 from archc.syntax.limits import MAX_NAME
 from archc.syntax.tables import load
 
@@ -41,7 +42,7 @@ class Tokens:
 class Lexed:
     tokens: Tokens
     comments: list[tuple[int, int]]  # [start, end) of each, from `#` to the end of its line
-    diagnostics: list[Diagnostic]
+    errors: Errors
 
 
 @cache
@@ -77,11 +78,11 @@ def lex(source: Source) -> Lexed:
     tokens = Tokens(source)
     kinds, starts, ends = tokens.kinds, tokens.starts, tokens.ends
     comments: list[tuple[int, int]] = []
-    errors: list[Diagnostic] = [
-        _forbidden(Span(source, m.start(), m.end()))
-        for m in FORBIDDEN.finditer(text, 1 if text.startswith("\ufeff") else 0)
-    ]
+    errors = Errors()
     end = 1 if text.startswith("\ufeff") else 0
+    for match in FORBIDDEN.finditer(text, end):
+        if errors.room():
+            errors.add(_forbidden(Span(source, match.start(), match.end())))
     for match in _scanner().finditer(text, end):
         group = match.lastindex
         assert group is not None
@@ -89,8 +90,8 @@ def lex(source: Source) -> Lexed:
         if group == 1:
             word = match[1]
             kind = keywords.get(word, name)
-            if kind == name and (len(word) > MAX_NAME or not word.isascii()):
-                errors.append(_bad_name(Span(source, start, end)))
+            if kind == name and (len(word) > MAX_NAME or not word.isascii()) and errors.room():
+                errors.add(_bad_name(Span(source, start, end)))
         elif group == 2:
             kind = literals[match[2]]
         elif group == 3:
@@ -107,8 +108,8 @@ def lex(source: Source) -> Lexed:
         elif group == 13:
             break
         else:
-            if not FORBIDDEN.match(text, start):
-                errors.append(_REPORTS[group](Span(source, start, end)))
+            if not FORBIDDEN.match(text, start) and errors.room():
+                errors.add(_REPORTS[group](Span(source, start, end)))
             kind = BAD
         kinds.append(kind)
         starts.append(start)

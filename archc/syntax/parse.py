@@ -10,10 +10,11 @@ from archc.diagnostics import ArchError, Diagnostic, Source, Span
 from archc.syntax import ast
 from archc.syntax.build import Maker
 from archc.syntax.build_statements import makers
+from archc.syntax.errors import Errors, merged
 from archc.syntax.explain import unexpected
 from archc.syntax.layout import Laid, lay_out, too_deep
 from archc.syntax.lexer import BAD, Tokens, lex
-from archc.syntax.limits import MAX_DIAGNOSTICS, MAX_SOURCE
+from archc.syntax.limits import MAX_SOURCE
 from archc.syntax.tables import Production, Tables, load
 
 
@@ -83,23 +84,11 @@ def _parse(source: Source, start: str) -> tuple[Any, list[Diagnostic]]:
     lexed = lex(source)
     deep = too_deep(lexed.tokens)
     if deep is not None:
-        return None, _in_order([*lexed.diagnostics, deep])
+        return None, merged(lexed.errors, Errors([deep]))
     laid = lay_out(lexed.tokens)
     parser = _Parser(laid, start)
     tree = parser.run()
-    return tree, _in_order([*lexed.diagnostics, *laid.diagnostics, *parser.diagnostics], parser.unshown)
-
-
-def _in_order(diagnostics: list[Diagnostic], unshown: int = 0) -> list[Diagnostic]:
-    ordered = sorted(diagnostics, key=lambda d: d.span.start)
-    if len(ordered) > MAX_DIAGNOSTICS:
-        left_out = len(ordered) - MAX_DIAGNOSTICS + unshown
-        last = ordered[MAX_DIAGNOSTICS]
-        ordered = ordered[:MAX_DIAGNOSTICS]
-        ordered.append(
-            Diagnostic("E0114", f"{left_out} more syntax errors are not shown", last.span, "the next one")
-        )
-    return ordered
+    return tree, merged(lexed.errors, laid.errors, parser.errors)
 
 
 class _Reduction(NamedTuple):
@@ -129,8 +118,7 @@ def _reduction(rule: Production) -> _Reduction:
 class _Parser:
     def __init__(self, laid: Laid, start: str) -> None:
         tables = load()
-        self.diagnostics: list[Diagnostic] = []
-        self.unshown = 0  # errors beyond MAX_DIAGNOSTICS
+        self.errors = Errors()
         self._tables: Tables = tables
         self._laid = laid
         self._tokens: Tokens = laid.tokens
@@ -155,7 +143,7 @@ class _Parser:
         text, source = tokens.source.text, tokens.source
         actions, gotos = tables.actions, tables.gotos
         reductions = _reductions()
-        report: Callable[[Diagnostic], None] = self.diagnostics.append
+        report: Callable[[Diagnostic], None] = self.errors.offer
         states, values, from_, to = self._states, self._values, self._from, self._to
         kinds = [*tokens.kinds, self._end]
         starts = [*tokens.starts, len(text)]
@@ -212,11 +200,9 @@ class _Parser:
 
     def _recover(self, kinds: list[int], i: int) -> int | None:
         """Reports the error at token i, replaces its statement by ERROR; the token to go on with."""
-        if not self._quiet and kinds[i] != BAD:
-            if len(self.diagnostics) <= MAX_DIAGNOSTICS:
-                self.diagnostics.append(unexpected(self._tables, self._tokens, self._replay(i), i))
-            else:
-                self.unshown += 1
+        known = kinds[i] == BAD or (i < len(kinds) - 1 and self._laid.reported[i])
+        if not self._quiet and not known and self.errors.room():
+            self.errors.add(unexpected(self._tables, self._tokens, self._replay(i), i))
         self._quiet = True
         if i == self._resumed:
             i += 1  # recovery stopped here before and could not go on

@@ -98,6 +98,21 @@ def test_large_blocks_show_inner_blocks_as_boxes_with_diagrams_of_their_own() ->
     assert drawn.count("concat") == 1
 
 
+def test_small_inner_blocks_are_one_box() -> None:
+    b = GraphBuilder()
+    x = b.add("input", size=(4, 8, 8), name="x")
+    with b.scope("s1", "section", "inception"):
+        parts = []
+        for i, width in enumerate((8, 16)):
+            with b.scope(f"conv_norm_act{i + 1}", "block", "conv_norm_act"):
+                parts.append(b.chain(x, "relu", conv(width, 3), "batch_norm"))
+        x = b.add("concat", *parts)
+    drawn = texts(svg(b.graph(x), "block"))
+    assert {"conv 3×3, 8", "conv 3×3, 16"} <= set(drawn)
+    assert drawn.count("relu · conv · batch_norm") == 2
+    assert "relu" not in drawn
+
+
 def test_block_of_a_network_without_sections_draws_its_body() -> None:
     b = GraphBuilder()
     x = b.chain(b.add("input", size=(4, 8, 8), name="x"), conv(8), "relu")
@@ -176,6 +191,8 @@ def test_pygraphviz_is_used_where_there_is_no_dot(monkeypatch: pytest.MonkeyPatc
 
     class AGraph:
         def __init__(self, string: str) -> None:
+            if "->" in string:
+                raise ValueError("DotError")
             self.string = string
 
         def draw(self, format: str, prog: str) -> bytes:
@@ -186,6 +203,9 @@ def test_pygraphviz_is_used_where_there_is_no_dot(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "pygraphviz", SimpleNamespace(AGraph=AGraph))
     assert run_dot("digraph {}", "svg") == b"digraph {}"
     assert calls == [("svg", "dot")]
+    with pytest.raises(ArchError) as caught:
+        run_dot("digraph { a -> ", "svg")
+    assert [d.code for d in caught.value.diagnostics] == ["E0702"]
 
 
 def test_what_graphviz_refuses_is_reported() -> None:

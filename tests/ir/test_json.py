@@ -65,6 +65,7 @@ BROKEN = {
     "deep nesting": ("E0801", "info", _set("info", "a", json.loads("[" * 400 + "]" * 400))),
     "unknown op": ("E0802", "no op 'system'", _set("nodes", CONV, "op", "system")),
     "unknown parameter": ("E0307", "no parameter `evil`", _set("nodes", CONV, "arguments", "evil", 1)),
+    "Python's own parameter": ("E0307", "no parameter `cls`", _set("nodes", CONV, "arguments", "cls", 1)),
     "missing parameter": ("E0308", "`channels` is missing", _set("nodes", CONV, "arguments", {})),
     "bad argument": ("E0304", "channels", _set("nodes", CONV, "arguments", "channels", "many")),
     "span outside": ("E0803", "outside its source", _set("nodes", CONV, "span", [0, 0, 10**6])),
