@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from archc.backends.torch_names import attribute, fresh
 from archc.ir import Graph, Node, Scope
-from archc.ops.torch_code import TorchCode
+from archc.ops.torch_code import Argument, Call, TorchCode
+
+INFIX = {"operator.add": "+", "operator.mul": "*"}
+"""How the targets that print between their operands do."""
 
 
 @dataclass(slots=True)
@@ -152,7 +155,19 @@ def _scope(
 
 def _node_item(graph: Graph, node: Node) -> Item:
     code = node.op.torch(tuple(graph.nodes[i].shape for i in node.inputs), node.shape)
+    if code.forward:
+        code = replace(code, forward=_flattened(code.forward))
     return Item(node.name, node.inputs, (node.id,), node.train_only, node=node, code=code)
+
+
+def _flattened(call: Call) -> Call:
+    """((a + b) + c) + d as one call of four operands: sums of thousands must not nest as deep."""
+    operands: list[Argument] = []
+    at: Argument = call
+    while isinstance(at, Call) and at.target == call.target and call.target in INFIX and not at.kwargs:
+        operands += reversed(at.args[1:])
+        at = at.args[0]
+    return Call(call.target, (at, *reversed(operands))) if operands else call
 
 
 def _in_order(graph: Graph, index: int, items: list[Item]) -> list[Item]:

@@ -15,7 +15,7 @@ from archc.backends.torch_classes import Classes, ClassPlan, Place, classify
 from archc.backends.torch_format import Atom, Bracket, Expr, Infix, Repeated, layout, signature
 from archc.backends.torch_forward import Body, Renderer
 from archc.backends.torch_names import GLOBALS, attribute, checked, fresh, literal, prose
-from archc.backends.torch_plan import Item, ScopePlan, plan
+from archc.backends.torch_plan import INFIX, Item, ScopePlan, plan
 from archc.backends.torch_root import Features, features, heading, is_section, methods
 from archc.backends.torch_signatures import STARTS_AS, allowed, defaults
 from archc.ir import Graph
@@ -23,7 +23,7 @@ from archc.ops.torch_code import AllInputs, Argument, Call, Input, Literal_
 
 DOC_WIDTH = 70  # longer lists are cut short in docstrings
 
-INFIX = {"operator.add": "+", "operator.mul": "*"}
+LONG_SUM = 24  # more terms are written `sum([b, c, …], a)`, which adds in the same order
 
 
 def emit(graph: Graph, *, trace: bool = False) -> str:
@@ -206,6 +206,9 @@ class _Writer:
             first = args[0]
             if isinstance(first, Infix) and first.operator == operator:
                 args[:1] = first.operands
+            if operator == "+" and len(args) > LONG_SUM:
+                terms = Bracket("", tuple(("", a) for a in args[1:]), "[]")
+                return Bracket("sum", (("", terms), ("", args[0])))
             return Infix(operator, tuple(args))
         given = dict(call.kwargs)
         known = list(defaults(target))

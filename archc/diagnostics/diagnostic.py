@@ -23,7 +23,7 @@ class Frame:
 class Diagnostic:
     """What is wrong, where, and what to do about it.
 
-    code: `E0312` (errors) or `W0101` (warnings), each with a page for `archc explain`.
+    code: `E0312` (errors) or `W0201` (warnings), each with a page for `archc explain`.
     label: the short text under the caret. notes: facts about how it came to this.
     help: what would repair it. frames: innermost first.
     """

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from archc.diagnostics import ArchError, Diagnostic, Source, Span
-from archc.elaborate.arch import Definition, Elaborated, definition, elaborate
+from archc.elaborate.arch import Elaborated, elaborate
 from archc.elaborate.arch_statements import METRICS
 from archc.elaborate.check import Collected, check_module, claim_problems, in_order
 from archc.elaborate.choosers import RandomChooser
+from archc.elaborate.definition import Definition, definition
 from archc.elaborate.library import Library
 from archc.elaborate.module import Module
 from archc.elaborate.values import Failure, Rejected

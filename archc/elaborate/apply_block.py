@@ -8,7 +8,18 @@ from archc.diagnostics import Diagnostic, Span
 from archc.elaborate.builder import Body, Template
 from archc.elaborate.frame import ElabFrame, StackEntry
 from archc.elaborate.signature import BlockTarget, convert, not_given, wrong_type
-from archc.elaborate.values import MISSING, POISON, Ambient, Failure, OpValue, Tensor, is_op, key_of, show
+from archc.elaborate.values import (
+    MISSING,
+    POISON,
+    Ambient,
+    Failure,
+    OpValue,
+    Tensor,
+    a_type,
+    is_op,
+    key_of,
+    show,
+)
 from archc.syntax import ast
 
 if TYPE_CHECKING:
@@ -198,7 +209,8 @@ def _bad_result(target: BlockTarget, value: Any) -> Diagnostic:
             result = last.target.id
         help = f"end the body with `return {result}`"
     returned = next((s.value.span for s in reversed(body) if isinstance(s, ast.Return)), None)
-    return Diagnostic("E0415", message, returned or target.definition.name_span, "", (help,))
+    label = "" if value is None else f"this is {a_type(value)}"
+    return Diagnostic("E0415", message, returned or target.definition.name_span, label, (help,))
 
 
 def _shown_argument(value: Any) -> Any:

@@ -10,11 +10,11 @@ from archc.diagnostics import Diagnostic, Span, did_you_mean
 from archc.elaborate.arch_statements import METRICS, ArchCompiler, Claimed
 from archc.elaborate.builder import Body
 from archc.elaborate.choosers import Chooser, DomainValues
+from archc.elaborate.definition import Definition
 from archc.elaborate.domains import domain_values
 from archc.elaborate.expressions import ExpressionCompiler
 from archc.elaborate.flatten import graph_of
 from archc.elaborate.frame import ElabFrame
-from archc.elaborate.module import Module
 from archc.elaborate.run import FUEL, Run
 from archc.elaborate.signature import convert, given_twice, wrong_type
 from archc.elaborate.statements import Execute, assigned_names, free_names
@@ -22,27 +22,8 @@ from archc.elaborate.values import MISSING, POISON, Failure, Fatal, Tensor, a_ty
 from archc.ir import Graph, Scope, ScopeKind
 from archc.syntax import ast
 
-NODE_FUEL = 4
+NODE_FUEL = 8
 """Fuel a node of the finished graph costs; a check of many variants shares one tank."""
-
-
-@dataclass(slots=True)
-class Definition:
-    """An arch with the arguments and overrides a variant (of a variant …) puts on it."""
-
-    name: str
-    module: Module
-    arch: ast.ArchDef
-    variants: list[ast.VariantDef] = field(default_factory=list)  # outermost first
-
-    @property
-    def doc(self) -> str:
-        docs = [v.doc for v in self.variants] + [self.arch.doc, self.module.tree.doc]
-        return next((d for d in docs if d), "")
-
-    @property
-    def span(self) -> Span:
-        return self.variants[0].name_span if self.variants else self.arch.name_span
 
 
 @dataclass(slots=True)
@@ -54,47 +35,6 @@ class Elaborated:
     claims: list[Claimed] = field(default_factory=list)
     answers: dict[str, Any] = field(default_factory=dict)
     spent: int = 0  # evaluation fuel
-
-
-def definition(module: Module, name: str) -> Definition:
-    """The arch or variant of that name, its chain of bases followed; raises Failure."""
-    variants: list[ast.VariantDef] = []
-    wanted, at = name, module
-    span: Span | None = None
-    while True:
-        declaration = at.declarations.get(wanted)
-        if isinstance(declaration, ast.ArchDef):
-            return Definition(name, at, declaration, variants)
-        if declaration is None and wanted in at.imports:
-            statement, member = at.imports[wanted]
-            if member is not None:
-                at, wanted = at.library.import_module(at, statement), member.name
-                continue
-        if not isinstance(declaration, ast.VariantDef):
-            candidates = [
-                n for n, d in at.declarations.items() if isinstance(d, ast.ArchDef | ast.VariantDef)
-            ]
-            if wanted in at.lost:
-                raise Failure
-            where = span or Span(at.source, 0, 0)
-            raise fail(
-                "E0526", f"{at.source.name} declares no arch or variant `{wanted}`", where, "not found there",
-                did_you_mean(wanted, candidates)
-                or (f"it declares: {', '.join(candidates[:12]) or 'neither'}",),
-            )  # fmt: skip
-        if declaration in variants or len(variants) >= 16:
-            raise fail(
-                "E0215", f"variant `{declaration.name}` is based on itself", declaration.name_span, "",
-                ("one variant of the chain must be based on an arch",),
-            )  # fmt: skip
-        variants.append(declaration)
-        base = declaration.base.function
-        if not isinstance(base, ast.Name):
-            raise fail(
-                "E0526", "a variant is based on an arch or a variant by its name", base.span, "not a name",
-                ("import it by name: `from resnet import resnet`",),
-            )  # fmt: skip
-        wanted, span = base.id, base.span
 
 
 def elaborate(
@@ -161,7 +101,9 @@ class ArchRun:
         self._run_variants(frame)
         self._returned(frame, outcome)
         self._finish_claims(frame)
-        self._warn_of_unread_sets()
+        if not any(d.severity == "error" for d in self.run.diagnostics):
+            self._warn_of_no_layers()
+            self._warn_of_unread_sets()
         if any(d.severity == "error" for d in self.run.diagnostics):
             return None
         self.run.spend(NODE_FUEL * self.body.node_count, self.target.span)
@@ -293,7 +235,11 @@ class ArchRun:
         if self.lacks_input:
             return Failure()
         self.lacks_input = True
-        return fail("E0508", message, span, "no tensor yet", ("begin the body with `input 3 x 224 x 224`",))
+        label, help = "no tensor yet", "move `input` to the start of the body"
+        if not any(isinstance(s, ast.Input) for s in self.target.arch.body):
+            message, span, label = f"{self.target.arch.name} has no `input`", self.target.arch.name_span, ""
+            help = "begin the body with `input 3 x 224 x 224`"
+        return fail("E0508", message, span, label, (help,))
 
     def outer_ambient(self, frame: ElabFrame) -> None:
         """Put the variants' `set`s around the arch's body, the outermost variant innermost."""
@@ -340,9 +286,8 @@ class ArchRun:
         for variant in reversed(self.target.variants):
             compiler = ArchCompiler(self.module, frozenset())
             for statement in variant.body:
-                if isinstance(statement, ast.Info):
-                    compiler.statement(statement)(frame)
-                elif isinstance(statement, ast.Expect) and variant is self.target.variants[0]:
+                replaced = isinstance(statement, ast.Expect) and variant is not self.target.variants[0]
+                if not isinstance(statement, ast.SetStmt) and not replaced:
                     compiler.statement(statement)(frame)
 
     def _returned(self, frame: ElabFrame, outcome: tuple[Any] | None) -> None:
@@ -364,16 +309,27 @@ class ArchRun:
             mains.append(("out" if len(items) == 1 else f"out{i}", item, False, self.target.arch.name_span))
         self.outputs = [*mains, *self.outputs]
 
+    def _warn_of_no_layers(self) -> None:
+        """A network without layers is valid, and never what was meant."""
+        if self.body.node_count == len(self.inputs):
+            name, span = self.target.arch.name, self.target.arch.name_span
+            help = ("apply ops to the input: `stem conv(16, 3)`, or `x = x -> conv(16, 3)`",)
+            self.run.report(
+                Diagnostic("W0203", f"{name} has no layers: its output is its input", span, "", help)
+            )
+
     def _warn_of_unread_sets(self) -> None:
         """A `set` that nothing read is likely a mistake."""
-        if any(d.severity == "error" for d in self.run.diagnostics):
-            return
         mentioned = set(free_names(self.target.arch.body))
         for name, span in self.run.set_ambients.items():
             if name not in self.run.read_ambients and name not in mentioned:
                 self.run.report(
                     Diagnostic(
-                        "W0201", f"nothing reads `set {name}`", span, "no op or block in this arch uses it"
+                        "W0201",
+                        f"nothing reads `set {name}`",
+                        span,
+                        "no op or block in this arch uses it",
+                        ("remove it; an argument written out, `f(act = relu)`, wins over a `set`",),
                     )
                 )
 
@@ -388,7 +344,11 @@ class ArchRun:
         for name in METRICS:
             frame.vars[name] = METRICS[name](graph)
         for check in self.deferred:
-            check(frame)
+            try:
+                check(frame)
+            except Failure as failure:
+                if failure.diagnostic is not None:
+                    self.run.report(failure.diagnostic)
 
 
 @dataclass(slots=True)

@@ -81,7 +81,7 @@ class ArchCompiler(StatementCompiler):
         def input_(f: ElabFrame) -> None:
             arch = f.run.arch
             if name in arch.inputs:
-                raise fail("E0524", f"there are two inputs called `{name}`", node.span, "the second",
+                raise fail("E0505", f"there are two inputs called `{name}`", node.span, "the second",
                            ("name them: `input image: 3 x 224 x 224`",))  # fmt: skip
             try:
                 shape = self._input_shape(f, dims, node)
@@ -100,12 +100,13 @@ class ArchCompiler(StatementCompiler):
         shape = tuple(_dimension(d(f), at.span) for d, at in zip(dims, node.dims, strict=True))
         given = f.run.arch.input_override
         if given is None:
+            _warn_of_channels_last(f, shape, node.span)
             return shape
         if f.run.arch.inputs:
-            raise fail("E0525", "an input size can be given only where there is one input", node.span,
+            raise fail("E0524", "an input size can be given only where there is one input", node.span,
                        "a second input", ("make the sizes parameters of the arch",))  # fmt: skip
         if len(given) != len(shape):
-            raise fail("E0525", f"the input has {len(shape)} dimensions, but {len(given)} were given", node.span,
+            raise fail("E0524", f"the input has {len(shape)} dimensions, but {len(given)} were given", node.span,
                        f"declared as {show_shape(shape)}")  # fmt: skip
         return tuple(_dimension(d, node.span) for d in given)
 
@@ -360,6 +361,14 @@ def _add_input(f: ElabFrame, name: str, shape: tuple[int, ...], span: Span) -> N
     if not arch.inputs:
         f.current = name
     arch.inputs.append(name)
+
+
+def _warn_of_channels_last(f: ElabFrame, shape: tuple[int, ...], span: Span) -> None:
+    if len(shape) == 3 and shape[0] == shape[1] > shape[2] and shape[2] in (1, 3, 4):
+        height, width, channels = shape
+        message = f"this input has {height} channels of {width}×{channels} pixels"
+        help = (f"channels come first: `input {channels} x {height} x {width}`",)
+        f.run.report(Diagnostic("W0202", message, span, "channels last?", help))
 
 
 def _in_section(kind: str, name: str) -> str:

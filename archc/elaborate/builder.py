@@ -15,6 +15,10 @@ from archc.elaborate.values import Tensor
 from archc.ops.base import FREE, Cost, NoVarianceRule, Op, Shape
 
 
+FAILED = "an op that failed"
+"""What stands for the variance of a guess."""
+
+
 @dataclass(slots=True)
 class NodeItem:
     """A primitive application; its value id is `value`."""
@@ -135,7 +139,7 @@ class Body:
         value = self.value_count
         self.value_count += 1
         self.reusable = False
-        self.items.append(AliasItem(-1, "an op that failed", value))
+        self.items.append(AliasItem(-1, FAILED, value))
         return Tensor(self, value, shape, tainted=True)
 
     def add_instance(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from archc.diagnostics import Diagnostic
-from archc.elaborate.arch import Definition, Elaborated, definition, elaborate
+from archc.elaborate.arch import Elaborated, elaborate
 from archc.elaborate.arch_statements import METRICS, Claimed
 from archc.elaborate.choosers import RandomChooser
+from archc.elaborate.definition import Definition, definition
 from archc.elaborate.module import Module
 from archc.elaborate.run import FUEL, MAX_DIAGNOSTICS
 from archc.elaborate.values import Failure, Rejected
@@ -60,7 +61,7 @@ def in_order(diagnostics: list[Diagnostic], module: Module) -> list[Diagnostic]:
 class Tank:
     """The evaluation fuel all the elaborations of one check share."""
 
-    left: int = 3 * FUEL
+    left: int = FUEL
 
     def elaborate(self, target: Definition, **options: Any) -> Elaborated:
         """`elaborate` on what is left, FUEL at the most."""
@@ -123,11 +124,23 @@ def claim_problems(target: Definition, result: Elaborated, tank: Tank | None = N
         if claimed.overrides:
             arguments = {k: v for k, v in claimed.overrides.items() if k != "input"}
             other = tank.elaborate(target, arguments=arguments, input=claimed.overrides.get("input"))
-            found += [d for d in other.diagnostics if d.severity == "error"]
+            found += [_of_override(d, claimed) for d in other.diagnostics if d.severity == "error"]
             graph = other.graph
         if graph is not None:
             found += _differences(claimed, graph)
     return found
+
+
+def _of_override(diagnostic: Diagnostic, claimed: Claimed) -> Diagnostic:
+    """An error that shows only with the arguments of one `expect`, which it names."""
+    given = claimed.statement.overrides
+    span = given[0].span.to(given[-1].span)
+    if diagnostic.code in ("E0401", "E0405", "E0504", "E0513", "E0524"):  # they are themselves what is wrong
+        return replace(diagnostic, span=span, label="")
+    line, _ = span.source.position(span.start)
+    return replace(
+        diagnostic, notes=(*diagnostic.notes, f"only with `{span.text}`, as line {line} expects it")
+    )
 
 
 def _differences(claimed: Claimed, graph: Graph) -> list[Diagnostic]:
@@ -142,8 +155,8 @@ def _differences(claimed: Claimed, graph: Graph) -> list[Diagnostic]:
                 "E0522",
                 f"{graph.name}: {claim.metric} is {actual:,}, not {claim.value.text}{source}",
                 claim.span,
-                f"{actual:,}",
-                _off(actual, claim.value),
+                f"it is {actual:,}",
+                notes=_off(actual, claim.value),
             )
         )
     return found

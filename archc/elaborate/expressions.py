@@ -13,6 +13,7 @@ from archc.elaborate.frame import ElabFrame
 from archc.elaborate.operators import (
     Special,
     attribute,
+    bounded,
     call_function,
     compose,
     count,
@@ -123,12 +124,12 @@ class ExpressionCompiler:
     # ------------------------------------------------------------ collections
 
     def _ListExpr(self, node: ast.ListExpr) -> Closure:
-        items = [self.compile(i) for i in node.items]
-        return lambda f: [i(f) for i in items]
+        items, span = [self.compile(i) for i in node.items], node.span
+        return lambda f: bounded([i(f) for i in items], f, span)
 
     def _TupleExpr(self, node: ast.TupleExpr) -> Closure:
-        items = [self.compile(i) for i in node.items]
-        return lambda f: tuple([i(f) for i in items])
+        items, span = [self.compile(i) for i in node.items], node.span
+        return lambda f: bounded(tuple([i(f) for i in items]), f, span)
 
     def _ListComp(self, node: ast.ListComp) -> Closure:
         bound = frozenset(n for c in node.clauses for n in target_names(c.target))
@@ -169,7 +170,7 @@ class ExpressionCompiler:
                         f.vars.pop(name, None)
                     else:
                         f.vars[name] = value
-            return out
+            return bounded(out, f, span)
 
         return comprehension
 

@@ -6,8 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from archc.diagnostics import Diagnostic
+from archc.diagnostics import Diagnostic, Frame, Span
 from archc.elaborate.builder import AliasItem, Body, InstanceItem, Item, NodeItem
+from archc.elaborate.frame import located
 from archc.elaborate.values import Fatal
 from archc.ir import Graph, Node, Output, Scope
 from archc.ops.base import Op
@@ -21,6 +22,7 @@ class Flattener:
     ordinals: dict[int, int]
     total: int
     nodes: list[Node] = field(default_factory=list)
+    calls: list[InstanceItem] = field(default_factory=list)  # the instances being expanded, outermost first
     resolved: dict[tuple[int, int], Op] = field(default_factory=dict)
 
     def run(self, body: Body) -> list[int]:
@@ -67,9 +69,11 @@ class Flattener:
         else:
             self.scopes.append(Scope(at, name, "block", template.block, template.arguments, item.span))
             at = len(self.scopes) - 1
+        self.calls.append(item)
         outputs = self._expand(
             template.items, [ids[i] for i in item.inputs], _value_count(template.items, template.input_count), at, index
         )  # fmt: skip
+        self.calls.pop()
         for i, output in enumerate(template.outputs):
             ids[item.value + i] = outputs[output]
 
@@ -79,18 +83,28 @@ class Flattener:
         if op.name != "drop_path" or op.schedule == "const":
             return item.op
         if ordinal < 0:
-            raise Fatal(
-                Diagnostic(
-                    "E0506",
-                    f'drop_path: schedule "{op.schedule}" counts stage repetitions, and this is in no stage',
-                    item.span,
-                    help=('put the block in a `stage`, or write `schedule = "const"`',),
-                )
-            )
+            raise self._in_no_stage(op.schedule, item.span)
         key = (id(op), ordinal)
         if key not in self.resolved:
             self.resolved[key] = replace(op, index=ordinal, total=self.total)
         return self.resolved[key]
+
+    def _in_no_stage(self, schedule: str, span: Span) -> Fatal:
+        root = self.scopes[0].span
+        frames = [f"called from {call.template.block}" for call in reversed(self.calls)]
+        if root is not None and span.source is not root.source:
+            at = next((c.span for c in reversed(self.calls) if c.span.source is root.source), span)
+            frames = [f"in `{span.text}` ({located(span)})", *frames]
+            span = at
+        return Fatal(
+            Diagnostic(
+                "E0506",
+                f'drop_path: schedule "{schedule}" counts stage repetitions, and this is in no stage',
+                span,
+                help=('apply it in a `stage`, or write `schedule = "const"`',),
+                frames=(Frame(", ".join(frames)),) if frames else (),
+            )
+        )
 
 
 def _value_count(items: list[Item], inputs: int) -> int:

@@ -81,7 +81,7 @@ def name_help(name: str, visible: Iterable[str], library: Mapping[str, str]) -> 
     if meant is None and name in library:
         meant = name
     if meant is None:
-        meant = nearest(name, [*seen, *library])
+        meant = nearest(name, seen) or nearest(name, library, 0.8)
     if meant is None:
         return ()
     if meant in seen:

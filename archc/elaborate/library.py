@@ -22,6 +22,7 @@ MAX_IMPORT_DEPTH = 8
 MAX_FILES = 32
 NOWHERE = Span(Source("<command>", ""), 0, 0)
 _BLOCKS = re.compile(r"^block[ \t]+([A-Za-z_]\w*)", re.MULTILINE)
+_AMBIENTS = re.compile(r"\bambient[ \t]+([A-Za-z_]\w*)")
 _DECLARED = re.compile(r"^(?:arch|variant)[ \t]+([A-Za-z_]\w*)", re.MULTILINE)
 
 
@@ -34,7 +35,6 @@ class Library:
         self.modules: dict[Path, tuple[tuple[int, int], Module]] = {}
         self.loading: list[Path] = []
         self._names: dict[str, Path] | None = None
-        self._blocks: dict[str, str] | None = None
 
     @cached_property
     def specials(self) -> dict[str, Special]:
@@ -173,13 +173,15 @@ class Library:
 
     def blocks(self) -> dict[str, str]:
         """Every block of the standard library and the module to import it from."""
-        if self._blocks is None:
-            self._blocks = {
-                name: f"std.{path.stem}"
-                for path in sorted((self.root / "std").glob("*.arch"), reverse=True)
-                for name in _BLOCKS.findall(path.read_text(encoding="utf-8"))
-            }
-        return self._blocks
+        return {name: f"std.{stem}" for stem, text in reversed(self._std()) for name in _BLOCKS.findall(text)}
+
+    def ambients(self) -> frozenset[str]:
+        """What some block of the standard library declares ambient."""
+        return frozenset(name for _, text in self._std() for name in _AMBIENTS.findall(text))
+
+    def _std(self) -> list[tuple[str, str]]:
+        paths = sorted((self.root / "std").glob("*.arch"))
+        return [(path.stem, path.read_text(encoding="utf-8")) for path in paths]
 
     def shipped(self, path: Path) -> Module:
         """A module of the shipped library by its path."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from archc.diagnostics import NOWHERE, Diagnostic, Source, Span, did_you_mean
+from archc.diagnostics import NOWHERE, Diagnostic, Source, Span, did_you_mean, nearest
 from archc.elaborate.builder import Body
 from archc.elaborate.builtins import BUILTINS
 from archc.elaborate.expressions import ExpressionCompiler
-from archc.elaborate.foreign import keyword_help, name_help
+from archc.elaborate.foreign import name_help
 from archc.elaborate.frame import ElabFrame
 from archc.elaborate.run import Run
 from archc.elaborate.signature import (
@@ -183,10 +183,17 @@ class Module:
     def not_ambient(self, name: str, span: Span) -> Failure:
         """The Failure for a `set` of a name that nothing visible declares as ambient."""
         known = self.ambient_names()
-        help = keyword_help(name, known) or (f"ambient here: {', '.join(sorted(known))}",)
+        meant = name if name in self.library.ambients() else nearest(name, [*known, *self.library.ambients()])
+        if meant is None:
+            help = f"ambient here: {', '.join(sorted(known))}"
+        elif meant in known:
+            help = f"did you mean `{meant}`?"
+        else:
+            question = "" if meant == name else f"did you mean `{meant}`? "
+            help = f"{question}blocks of the library read it: import one that you use"
         return fail(
             "E0203", f"no visible op or block has an ambient parameter `{name}`", span,
-            "nothing would read it", help,
+            "nothing would read it", (help,),
         )  # fmt: skip
 
     def _declared_ambients(self, seen: set[int]) -> set[str]:

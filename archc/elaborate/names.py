@@ -11,7 +11,7 @@ from archc.elaborate.foreign import keyword_help
 from archc.elaborate.module import Module
 from archc.elaborate.run import MAX_DIAGNOSTICS
 from archc.elaborate.signature import TYPES, Target, unknown_argument
-from archc.elaborate.statements import assigned_names
+from archc.elaborate.statements import ARCH_ONLY, assigned_names, misplaced
 from archc.elaborate.targets import target_names
 from archc.elaborate.values import MISSING, Failure, OpValue
 from archc.syntax import ast
@@ -31,6 +31,7 @@ class _Checker:
     def __init__(self, module: Module) -> None:
         self.module = module
         self.found: list[Diagnostic] = []
+        self.circle = False
 
     def declaration(self, node: ast.Stmt) -> None:
         if isinstance(node, ast.BlockDef | ast.ArchDef):
@@ -41,6 +42,7 @@ class _Checker:
             self.visit(node.body, names)
             if isinstance(node, ast.BlockDef):
                 self._recursion(node)
+                self._misplaced(node.body)
         elif isinstance(node, ast.FnDef):
             self._parameters(node.params)
             self.visit(node.value, frozenset(p.name for p in node.params))
@@ -73,8 +75,19 @@ class _Checker:
 
     def _recursion(self, node: ast.BlockDef | ast.FnDef) -> None:
         found = self.module.recursion(node)
-        if found is not None:
+        if found is not None and not self.circle:
             self.found.append(found)
+            self.circle = True  # the others on it would say the same
+
+    def _misplaced(self, body: ast.Body) -> None:
+        """What only an arch may hold, in a block that may never be run."""
+        for statement in body:
+            if isinstance(statement, ast.For):
+                self._misplaced(statement.body)
+            elif isinstance(statement, ast.If):
+                self._misplaced((*statement.then, *statement.otherwise))
+            elif isinstance(statement, ARCH_ONLY):
+                self.found.append(misplaced(statement))
 
     # ------------------------------------------------------------ names
 

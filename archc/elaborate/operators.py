@@ -8,6 +8,7 @@ from typing import Any
 from archc.diagnostics import Span
 from archc.elaborate import arithmetic
 from archc.elaborate.arithmetic import LIMITS, MAX_LIST, is_number
+from archc.elaborate.builder import FAILED
 from archc.elaborate.builtins import BadArgument
 from archc.elaborate.foreign import keyword_help
 from archc.elaborate.frame import ElabFrame
@@ -21,6 +22,7 @@ from archc.elaborate.values import (
     Step,
     Tensor,
     a_type,
+    check_nesting,
     fail,
     is_op,
     show,
@@ -41,6 +43,8 @@ def attribute(value: Tensor, name: str, span: Span) -> Any:
     shape = value.shape
     if name == "std":
         variance = value.body.variance(value.ref)
+        if value.tainted or variance == FAILED:
+            raise Failure
         if isinstance(variance, str):
             raise fail(
                 "E0511", f"the standard deviation is unknown here: `{variance}` has no variance rule", span,
@@ -188,6 +192,15 @@ def truth(value: Any, span: Span) -> bool:
     )
 
 
+def bounded(value: Any, f: ElabFrame, span: Span) -> Any:
+    """A new list or tuple, once its nesting is known to be within the limit; raises Failure."""
+    for item in value:
+        if type(item) is list or type(item) is tuple:
+            f.run.spend(len(item) // 16, span)
+            check_nesting(item, span)
+    return value
+
+
 def iterate(value: Any, span: Span) -> Any:
     """What `for` and comprehensions walk over."""
     if isinstance(value, list | tuple):
@@ -238,6 +251,8 @@ def call_function(
         raise fail(
             "E0412", f"{function.name}: the result is not a finite number", span, "too large", (LIMITS,)
         ) from None
+    if isinstance(result, list):
+        return bounded(result, f, span)
     return arithmetic.check_number(result, span) if is_number(result) else result
 
 

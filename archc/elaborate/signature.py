@@ -100,13 +100,18 @@ def primitives() -> dict[str, PrimitiveTarget]:
                 p.ambient,
                 p.required,
                 p.type_name,
-                "" if p.required or p.default is None else show_plain(p.default),
+                "" if p.required or p.default is None else _shown_default(p.default),
             )
             for p in parameter_table(cls).values()
             if not p.hidden
         )
         found[name] = PrimitiveTarget(name, cls.tensors, params, cls)
     return found
+
+
+def _shown_default(value: Any) -> str:
+    pair = isinstance(value, tuple) and len(value) == 2 and value[0] == value[1]
+    return show_plain(value[0] if pair else value)
 
 
 def bind(

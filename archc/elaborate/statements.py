@@ -19,7 +19,6 @@ from archc.elaborate.values import (
     Failure,
     Tensor,
     a_type,
-    check_nesting,
     fail,
     is_op,
     show,
@@ -80,6 +79,9 @@ def _returns(body: Iterable[ast.Stmt]) -> bool:
         or (isinstance(s, ast.If) and (_returns(s.then) or _returns(s.otherwise)))
         for s in body
     )
+
+
+ARCH_ONLY = (ast.Input, ast.Section, ast.Output, ast.Info, ast.Expect, ast.Require)
 
 
 class StatementCompiler:
@@ -160,17 +162,8 @@ class StatementCompiler:
         """The closure of one statement."""
         method = getattr(self, "_" + type(node).__name__, None)
         if method is None:
-            return self._misplaced(node)
+            return _raiser(misplaced(node))
         return method(node)  # type: ignore[no-any-return]  # dispatch by class
-
-    def _misplaced(self, node: ast.Stmt) -> Execute:
-        what = {"SetStmt": "set"}.get(type(node).__name__, type(node).__name__.lower())
-        if isinstance(node, ast.Section):
-            what = node.kind
-        return _raiser(
-            "E0206", f"`{what}` belongs in an arch, not in a block", node.span, "in the body of a block",
-            "blocks compute and return tensors: `y = x -> f`, `return y`",
-        )  # fmt: skip
 
     # ------------------------------------------------------------ statements of any body
 
@@ -184,10 +177,9 @@ class StatementCompiler:
 
             return assign
         if not isinstance(node.target, ast.NameTarget):
-            return _raiser(
-                "E0422", "`+=` needs a single name on its left", node.target.span, "several names",
-                "write one `+=` for each",
-            )  # fmt: skip
+            help = ("write one `+=` for each",)
+            message = "`+=` needs a single name on its left"
+            return _raiser(Diagnostic("E0422", message, node.target.span, "several names", help))
         current = self.expressions.compile(ast.Name(node.target.id, span=node.target.span))
 
         def augment(f: ElabFrame) -> None:
@@ -318,12 +310,11 @@ def function_maker(
                     raise Failure(recursive)
                 value.append(inner.compile(node.value))
             f.run.enter(span)
-            f.run.spend(3, span)
+            f.run.spend(10, span)
             try:
                 result = value[0](frame)
             finally:
                 f.run.depth -= 1
-            check_nesting(result, span)
             return result
 
         return special(node.name, described, call)
@@ -338,9 +329,16 @@ def spoil(f: ElabFrame, names: Iterable[str]) -> None:
         f.vars[name] = Tensor(old.body, old.ref, old.shape, True) if isinstance(old, Tensor) else POISON
 
 
-def _raiser(code: str, message: str, span: Span, label: str, help: str) -> Execute:
-    diagnostic = Diagnostic(code, message, span, label, (help,))
+def misplaced(node: ast.Stmt) -> Diagnostic:
+    """The diagnostic of an arch's statement in a block."""
+    what = node.kind if isinstance(node, ast.Section) else type(node).__name__.lower()
+    return Diagnostic(
+        "E0206", f"`{what}` belongs in an arch, not in a block", node.span, "in the body of a block",
+        ("blocks compute and return tensors: `y = x -> f`, `return y`",),
+    )  # fmt: skip
 
+
+def _raiser(diagnostic: Diagnostic) -> Execute:
     def raise_(f: ElabFrame) -> None:
         raise Failure(diagnostic)
 

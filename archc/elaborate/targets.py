@@ -8,7 +8,7 @@ from typing import Any
 
 from archc.diagnostics import Span
 from archc.elaborate.frame import ElabFrame
-from archc.elaborate.values import a_type, check_nesting, fail, show
+from archc.elaborate.values import a_type, fail, show
 from archc.syntax import ast
 
 _LOST = re.compile(
@@ -37,8 +37,6 @@ def target_setter(target: ast.Target) -> Callable[[ElabFrame, Any, Span], None]:
         name = target.id
 
         def set_name(f: ElabFrame, value: Any, span: Span) -> None:
-            if type(value) is list or type(value) is tuple:
-                check_nesting(value, span)
             f.vars[name] = value
             if name in f.spans:
                 f.spans = {k: v for k, v in f.spans.items() if k != name}

@@ -255,7 +255,7 @@ MAX_NESTING = 64
 
 def check_nesting(value: Any, span: Span) -> None:
     """Raises Failure for lists in lists in lists … beyond MAX_NESTING; everything else may recurse freely."""
-    if type(value) in (list, tuple) and _deeper(value, MAX_NESTING):
+    if type(value) in (list, tuple) and _deeper(value, MAX_NESTING - 1):
         raise fail("E0908", f"lists are nested more than {MAX_NESTING} deep", span)
 
 

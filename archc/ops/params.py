@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from archc.diagnostics import nearest
 
 Pair = tuple[int, int]
 """(height, width). Specs may write one int for both."""
@@ -118,7 +121,7 @@ def coerce(op: str, parameter: Parameter, value: Any) -> Any:
             f"{op}: `{parameter.name}` must be {parameter.type_name}, not {show(value)}",
             argument=parameter.name,
             label=f"expected {parameter.type_name}",
-            help=(ROUND,) if isinstance(value, float) and "int" in parameter.type_name else (),
+            help=_type_help(parameter, value),
         )
     if parameter.minimum is None and parameter.below is None:
         return found
@@ -140,6 +143,15 @@ def coerce(op: str, parameter: Parameter, value: Any) -> Any:
                 label=f"not below {parameter.below:g}",
             )
     return found
+
+
+def _type_help(parameter: Parameter, value: Any) -> tuple[str, ...]:
+    if isinstance(value, float) and "int" in parameter.type_name:
+        return (ROUND,)
+    if isinstance(value, str):
+        meant = nearest(value, re.findall('"(.*?)"', parameter.type_name))
+        return (f'did you mean "{meant}"?',) if meant else ()
+    return ()
 
 
 ROUND = "round it: round(…), floor(…), ceil(…), or make_divisible(…, 8) for widths"

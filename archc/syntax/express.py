@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TypeVar
 
 from archc.diagnostics import Source
@@ -35,17 +36,24 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\
 
 def format_expr(expr: ast.Expr) -> str:
     """The expression on one line, in canonical form."""
-    return layout(Express(Remarks(Source("", ""), (), ())).expr(expr), INFINITE)
+    return layout(Express(Remarks(Source("", ""), (), (), ())).expr(expr), INFINITE)
 
 
 class Remarks:
     """The comments of a text, each handed out once, to whoever prints what stands beside it."""
 
-    def __init__(self, source: Source, comments: Sequence[tuple[int, int]], arrows: Sequence[int]) -> None:
-        """comments: [start, end) of each; arrows: where each `->` begins; both in order."""
+    def __init__(
+        self,
+        source: Source,
+        comments: Sequence[tuple[int, int]],
+        arrows: Sequence[int],
+        commas: Sequence[int],
+    ) -> None:
+        """comments: [start, end) of each; arrows, commas: where each begins; all in order."""
         self.source = source
         self._comments = comments
         self._arrows = arrows
+        self._commas = commas
         self._starts = [start for start, _ in comments]
         self._taken = bytearray(len(comments))
 
@@ -67,11 +75,22 @@ class Remarks:
 
     def arrow_begins_line(self, start: int, end: int) -> bool:
         """Whether the `->` in [start, end) is the first on its line."""
-        at = bisect_left(self._arrows, start)
-        if at == len(self._arrows) or self._arrows[at] >= end:
+        arrow = _first(self._arrows, start, end)
+        return arrow >= 0 and not self.source.text[self.source.text.rfind("\n", 0, arrow) + 1 : arrow].strip()
+
+    def comma_ends_line(self, start: int, end: int) -> bool:
+        """Whether the `,` in [start, end) is the last on its line, but for a comment."""
+        comma = _first(self._commas, start, end)
+        if comma < 0:
             return False
-        arrow = self._arrows[at]
-        return not self.source.text[self.source.text.rfind("\n", 0, arrow) + 1 : arrow].strip()
+        rest = self.source.text[comma + 1 : self.source.text.find("\n", comma, end)]
+        return self.breaks(comma, end) and not rest.partition("#")[0].strip()
+
+
+def _first(places: Sequence[int], start: int, end: int) -> int:
+    """The first place in [start, end), or -1."""
+    at = bisect_left(places, start)
+    return places[at] if at < len(places) and places[at] < end else -1
 
 
 def level(expr: ast.Expr) -> int:
@@ -228,12 +247,17 @@ class Express:
         *,
         lone_comma: bool = False,
     ) -> Doc:
-        """Items in brackets that stand in [start, end) of the text: as many a line as fit, or one with comments.
+        """Items in brackets that stand in [start, end) of the text.
 
+        One a line if the author put each on its own line or there are comments, else as many as fit.
         lone_comma: a single item is followed by a comma, as in a tuple of one.
         """
         above = self._above(start, items[0].span.start if items else end)
-        commented = bool(above)
+        pairs = pairwise(items)
+        rows = len(items) > 1 and all(
+            self._remarks.comma_ends_line(a.span.end, b.span.start) for a, b in pairs
+        )
+        rows = rows or bool(above)
         parts: list[Doc] = []
         for i, item in enumerate(items):
             last = i + 1 == len(items)
@@ -241,14 +265,14 @@ class Express:
             above += self._above(item.span.start, item.span.end)
             below = self._remarks.take(item.span.end, end if last else items[i + 1].span.start)
             beside = below and not self._remarks.breaks(item.span.end, below[0][0])
-            commented = commented or bool(above or below)
+            rows = rows or bool(above or below)
             comma = "" if last and not (lone_comma and i == 0) else ","
             remark = Remark(below.pop(0)[1]) if beside else ""
             parts.append((*_lines_of(above), content, comma, remark))
             above = [text for _, text in below]
         if not parts and not above:
             return opening + closing
-        if not commented:
+        if not rows:
             return group(opening, indent(SOFT, Fill(join(SPACE, parts) or ("",))), SOFT, closing)
         dangling = [(HARD, text) for text in above]
         if not parts:

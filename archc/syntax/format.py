@@ -48,11 +48,12 @@ class _Marks:
     closing: dict[int, int]  # the end of the `}` of each
     docs: list[tuple[int, int]]
     arrows: list[int]
+    commas: list[int]
 
 
 def _marks(tokens: Tokens) -> _Marks:
     tables = load()
-    marks = _Marks([], {}, [], [])
+    marks = _Marks([], {}, [], [], [])
     text_of = {kind: text for text, kind in tables.literals.items()}
     doc = tables.terminals.index("DOC")
     open_: list[tuple[str, int]] = []
@@ -64,6 +65,8 @@ def _marks(tokens: Tokens) -> _Marks:
             marks.docs.append((start, tokens.ends[i]))
         elif text == "->":
             marks.arrows.append(start)
+        elif text == ",":
+            marks.commas.append(start)
         elif text in ("(", "[", "{"):
             if text == "{" and not inside:
                 marks.braces.append(start)
@@ -81,7 +84,7 @@ class _Formatter:
     def __init__(self, tokens: Tokens, comments: list[tuple[int, int]]) -> None:
         self._text = tokens.source.text
         self._marks = _marks(tokens)
-        self._remarks = Remarks(tokens.source, comments, self._marks.arrows)
+        self._remarks = Remarks(tokens.source, comments, self._marks.arrows, self._marks.commas)
         self._declare = Declare(Express(self._remarks))
 
     def file(self, tree: ast.File) -> str:

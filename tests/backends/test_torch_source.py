@@ -157,6 +157,22 @@ def test_long_lines_are_broken_as_ruff_would() -> None:
     test_text_is_formatted_and_clean(lambda: b.graph(x), Path())
 
 
+@pytest.mark.parametrize("terms", [3, 24, 25, 2000])
+def test_sums_of_any_length(terms: int) -> None:
+    b = Builder("long_sum", (2, 3, 3))
+    (x,) = b.inputs
+    values = [b.op("scale", x, factor=1.0 + i / terms) for i in range(terms)]
+    graph = b.graph(b.op("add", *values))
+    module = torch_module.compile(graph)
+    (given,) = inputs_for(graph)
+    expected = given * 1.0
+    for i in range(1, terms):
+        expected = expected + given * (1.0 + i / terms)
+    assert torch.equal(module(given), expected)
+    if terms <= 25:
+        torch.testing.assert_close(torch.compile(module, backend="eager", fullgraph=True)(given), expected)
+
+
 PAYLOADS = (
     '"""\nimport os; os.abort()\n"""',
     "'''\\\"\"\"\nraise SystemExit(3)#",

@@ -35,7 +35,8 @@ def test_spec_is_formatted(path: Path) -> None:
 
 def test_every_network_of_a_family_states_its_figures() -> None:
     """A network without an `expect` proves nothing."""
-    from archc.elaborate.arch import definition, elaborate
+    from archc.elaborate.arch import elaborate
+    from archc.elaborate.definition import definition
     from archc.syntax import ast
 
     silent = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
 from hypothesis import strategies as st
 from hypothesis.extra.lark import from_lark
@@ -13,7 +12,6 @@ from archc.syntax.resources import data_root
 from archc.syntax.tables import load
 
 SPECS = sorted(data_root("specs").rglob("*.arch"))
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def plain_grammar(start: str = "file") -> Lark:

@@ -89,6 +89,10 @@ GOLDENS = {
         "a = f(\n  argument_0 = 0, argument_1 = 1, argument_2 = 2, argument_3 = 3, argument_4 = 4, argument_5 = 5,\n"
         "  argument_6 = 6, argument_7 = 7\n)\n",
     ),
+    "tables keep their rows": (
+        "a = [(1,   2),\n     (10, 20)]\nb = f(c,\n d, e)\n",
+        "a = [\n  (1, 2),\n  (10, 20)\n]\nb = f(c, d, e)\n",
+    ),
     "long operators break in parentheses": (
         "a = " + " + ".join(["a_rather_long_name"] * 6),
         "a = (\n  a_rather_long_name" + "\n  + a_rather_long_name" * 5 + "\n)\n",
@@ -168,7 +172,7 @@ def test_format_expr_of_a_made_tree() -> None:
     ) == ('x -> f(k = "\\"")')
 
 
-_CHECKS = settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=50)
+_CHECKS = settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=40)
 
 
 @_CHECKS
@@ -182,7 +186,7 @@ def test_programs_drawn_from_the_grammar(text: str, seed: int) -> None:
             check(variant)
 
 
-@_CHECKS
+@settings(_CHECKS, max_examples=20)
 @given(programs("expression"))
 def test_expressions_drawn_from_the_grammar(text: str) -> None:
     try:

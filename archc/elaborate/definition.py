@@ -1,0 +1,70 @@
+"""Which arch a name means, and the variants on the way to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from archc.diagnostics import Span, did_you_mean
+from archc.elaborate.module import Module
+from archc.elaborate.values import Failure, fail
+from archc.syntax import ast
+
+
+@dataclass(slots=True)
+class Definition:
+    """An arch with the arguments and overrides a variant (of a variant …) puts on it."""
+
+    name: str
+    module: Module
+    arch: ast.ArchDef
+    variants: list[ast.VariantDef] = field(default_factory=list)  # outermost first
+
+    @property
+    def doc(self) -> str:
+        docs = [v.doc for v in self.variants] + [self.arch.doc, self.module.tree.doc]
+        return next((d for d in docs if d), "")
+
+    @property
+    def span(self) -> Span:
+        return self.variants[0].name_span if self.variants else self.arch.name_span
+
+
+def definition(module: Module, name: str) -> Definition:
+    """The arch or variant of that name, its chain of bases followed; raises Failure."""
+    variants: list[ast.VariantDef] = []
+    wanted, at = name, module
+    span: Span | None = None
+    while True:
+        declaration = at.declarations.get(wanted)
+        if isinstance(declaration, ast.ArchDef):
+            return Definition(name, at, declaration, variants)
+        if declaration is None and wanted in at.imports:
+            statement, member = at.imports[wanted]
+            if member is not None:
+                at, wanted = at.library.import_module(at, statement), member.name
+                continue
+        if not isinstance(declaration, ast.VariantDef):
+            candidates = [
+                n for n, d in at.declarations.items() if isinstance(d, ast.ArchDef | ast.VariantDef)
+            ]
+            if wanted in at.lost:
+                raise Failure
+            where = span or Span(at.source, 0, 0)
+            raise fail(
+                "E0208", f"{at.source.name} declares no arch or variant `{wanted}`", where, "not found there",
+                did_you_mean(wanted, candidates)
+                or (f"it declares: {', '.join(candidates[:12]) or 'neither'}",),
+            )  # fmt: skip
+        if declaration in variants or len(variants) >= 16:
+            raise fail(
+                "E0215", f"variant `{declaration.name}` is based on itself", declaration.name_span, "",
+                ("one variant of the chain must be based on an arch",),
+            )  # fmt: skip
+        variants.append(declaration)
+        base = declaration.base.function
+        if not isinstance(base, ast.Name):
+            raise fail(
+                "E0208", "a variant is based on an arch or a variant by its name", base.span, "not a name",
+                ("import it by name: `from resnet import resnet`",),
+            )  # fmt: skip
+        wanted, span = base.id, base.span

@@ -1,0 +1,210 @@
+"""Searched cells, against networks built from the cells' published tables."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tests.parity.twin import Twin
+
+HERE = "tests.parity.twins.searched"
+
+# (normal, its concat, reduction, its concat); "s3,0" is a separable 3×3 convolution of input 0
+CELLS = {
+    "darts_v1": (
+        "s3,1+s3,0 id,0+s3,1 id,0+s3,1 s3,0+id,2", "2345", "m3,0+m3,1 id,2+m3,0 m3,0+id,2 id,2+a3,0", "2345",
+    ),
+    "darts_v2": (
+        "s3,0+s3,1 s3,0+s3,1 s3,1+id,0 id,0+d3,2", "2345", "m3,0+m3,1 id,2+m3,1 m3,0+id,2 id,2+m3,1", "2345",
+    ),
+    "nasnet_a": (
+        "s5,1+s3,0 s5,0+s3,0 a3,1+id,0 a3,0+a3,0 s3,1+id,1", "023456",
+        "s5,1+s7,0 m3,1+s7,0 a3,1+s5,0 id,3+a3,2 s3,2+m3,1", "3456",
+    ),
+    "amoebanet_a": (
+        "a3,0+m3,1 s3,0+s5,2 s3,0+a3,3 s3,1+id,1 id,0+a3,1", "456",
+        "a3,0+s3,1 m3,0+s7,2 s7,0+a3,1 m3,0+m3,1 c71,0+s3,5", "346",
+    ),
+    "enas": (
+        "a3,0+s3,0 id,0+s5,0 id,0+s5,1 s3,1+s5,0 a3,0+s5,1", "23456",
+        "s3,1+s3,1 m3,0+a3,0 s5,1+s5,3 s3,1+id,0 m3,0+s5,1", "2456",
+    ),
+}  # fmt: skip
+
+
+class Window(nn.Module):
+    """A convolution or pool padded as torch does by half a kernel, or as TensorFlow's SAME."""
+
+    def __init__(self, inner: nn.Module | str, kernel: int, stride: int, same: bool, dilation: int = 1):
+        super().__init__()
+        self.inner, self.kernel, self.stride, self.same = inner, kernel, stride, same
+        self.reach = dilation * (kernel - 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pads = []
+        for size in (x.shape[3], x.shape[2]):
+            total = 2 * (self.reach // 2)
+            if self.same:
+                total = max((-(-size // self.stride) - 1) * self.stride + self.reach + 1 - size, 0)
+            pads += [total // 2, total - total // 2]
+        if self.inner == "max":
+            return F.max_pool2d(F.pad(x, pads, value=-torch.inf), self.kernel, self.stride)
+        if self.inner == "avg":
+            inside = F.pad(torch.ones_like(x), pads)
+            total_of, count = (F.avg_pool2d(v, self.kernel, self.stride) for v in (F.pad(x, pads), inside))
+            return total_of / count
+        assert isinstance(self.inner, nn.Module)
+        result: Tensor = self.inner(F.pad(x, pads))
+        return result
+
+
+class Reduction(nn.Module):
+    """Two 1×1 convolutions on every other pixel, the second one pixel further."""
+
+    def __init__(self, channels: int, width: int, eps: float, act: bool = True):
+        super().__init__()
+        self.here = nn.Conv2d(channels, width // 2, 1, bias=False)
+        self.there = nn.Conv2d(channels, width // 2, 1, bias=False)
+        self.norm = nn.BatchNorm2d(width, eps)
+        self.act = act
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.relu() if self.act else x
+        halves = [self.here(x[..., ::2, ::2]), self.there(x[..., 1::2, 1::2])]
+        result: Tensor = self.norm(torch.cat(halves, 1))
+        return result
+
+
+class Style:
+    """What the authors' codes do differently."""
+
+    def __init__(self, cells: str):
+        self.same = not cells.startswith("darts")
+        self.eps = 1e-3 if self.same else 1e-5
+        self.enas = cells == "enas"
+
+    def squeeze(self, channels: int, width: int) -> nn.Module:
+        return nn.Sequential(
+            nn.ReLU(), nn.Conv2d(channels, width, 1, bias=False), nn.BatchNorm2d(width, self.eps)
+        )
+
+    def operator(self, name: str, width: int, stride: int) -> nn.Module:
+        kind, size = name.rstrip("0123456789"), int(name.lstrip("adimsc") or 0)
+        if kind in "am":
+            return Window("avg" if kind == "a" else "max", size, stride, self.same)
+        if kind == "id":
+            return nn.Identity() if stride == 1 else Reduction(width, width, self.eps, not self.enas)
+        layers: list[nn.Module] = []
+        for step in (stride, 1)[: 2 if kind == "s" else 1]:
+            layers.append(nn.ReLU())
+            if kind == "c":
+                one = nn.Conv2d(width, width, (1, 7), (1, step), (0, 3), bias=False)
+                layers += [one, nn.Conv2d(width, width, (7, 1), (step, 1), (0, 0), bias=False)]
+            else:
+                far = 2 if kind == "d" else 1
+                depthwise = nn.Conv2d(width, width, size, step, dilation=far, groups=width, bias=False)
+                layers.append(Window(depthwise, size, step, self.same, far))
+                layers.append(nn.Conv2d(width, width, 1, bias=False))
+            layers.append(nn.BatchNorm2d(width, self.eps))
+        if kind == "c":
+            # SAME for an even height: 7 rows reach 5 beyond each other row, of which 2 above
+            layers.insert(2, nn.ZeroPad2d((0, 0, 2, 3) if stride == 2 else (0, 0, 3, 3)))
+        return nn.Sequential(*layers)
+
+
+class Cell(nn.Module):
+    def __init__(
+        self, style: Style, table: str, concat: str, widths: tuple[int, int, int], halved: bool, stride: int
+    ):
+        super().__init__()
+        before, last, width = widths
+        self.before = Reduction(before, width, style.eps) if halved else style.squeeze(before, width)
+        self.last = style.squeeze(last, width)
+        if style.enas:
+            self.last = nn.Sequential(self.last, style.squeeze(width, width))
+        pairs = [edge.split(",") for node in table.split() for edge in node.split("+")]
+        self.inputs = [int(i) for _, i in pairs]
+        strides = [stride if i < 2 else 1 for i in self.inputs]
+        names = [name for name, _ in pairs]
+        self.edges = nn.ModuleList(style.operator(n, width, s) for n, s in zip(names, strides, strict=True))
+        self.concat = [int(i) for i in concat]
+
+    def forward(self, before: Tensor, last: Tensor) -> Tensor:
+        h = [self.before(before), self.last(last)]
+        for i in range(0, len(self.inputs), 2):
+            h.append(sum(self.edges[j](h[self.inputs[j]]) for j in (i, i + 1)))
+        return torch.cat([h[i] for i in self.concat], 1)
+
+
+class Network(nn.Module):
+    """`repeats` normal cells three times, with a reduction that doubles the width between."""
+
+    def __init__(self, cells: str, width: int, repeats: int, imagenet: bool = False):
+        super().__init__()
+        style = Style(cells)
+        normal, normal_concat, reduction, reduction_concat = CELLS[cells]
+        conv, norm, classes = nn.Conv2d, nn.BatchNorm2d, 1000 if imagenet else 10
+        self.imagenet, self.style = imagenet, style
+        if imagenet:
+            self.stem: nn.Module = nn.Sequential(
+                conv(3, width // 2, 3, 2, 1, bias=False), norm(width // 2), nn.ReLU(),
+                conv(width // 2, width, 3, 2, 1, bias=False), norm(width),
+            )  # fmt: skip
+            self.stem2 = nn.Sequential(nn.ReLU(), conv(width, width, 3, 2, 1, bias=False), norm(width))
+            before = last = width
+        else:
+            before = last = 3 * width
+            self.stem = nn.Sequential(conv(3, last, 3, padding=1, bias=False), norm(last, style.eps))
+        self.cells = nn.ModuleList()
+        halved = imagenet
+        for i in range(3 * repeats + 2):
+            reduces = i in (repeats, 2 * repeats + 1)
+            width *= 1 + reduces
+            table = (reduction, reduction_concat) if reduces else (normal, normal_concat)
+            self.cells.append(Cell(style, *table, (before, last, width), halved, 1 + reduces))
+            before, last, halved = last, len(table[1]) * width, reduces
+            if i == 2 * repeats + 1 and cells.startswith("darts"):
+                self.aux_at = i
+                tail = [] if imagenet else [norm(768)]
+                self.aux = nn.Sequential(
+                    nn.ReLU(), nn.AvgPool2d(5, 2 if imagenet else 3), conv(last, 128, 1, bias=False), norm(128),
+                    nn.ReLU(), conv(128, 768, 2, bias=False), *tail, nn.ReLU(), nn.Flatten(),
+                    nn.Linear(768, classes),
+                )  # fmt: skip
+        self.classifier = nn.Linear(last, classes, bias=not style.enas)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        before = last = self.stem(x)
+        if self.imagenet:
+            last = self.stem2(before)
+        extra = []
+        for i, cell in enumerate(self.cells):
+            before, last = last, cell(before, last)
+            if self.training and i == getattr(self, "aux_at", None):
+                extra.append(self.aux(last))
+        pooled = (last.relu() if self.style.same else last).mean((2, 3))
+        return (self.classifier(pooled), *extra)
+
+
+CIFAR = (3, 32, 32)
+
+TWINS = [
+    Twin("darts_v1_cifar", f"{HERE}:Network", CIFAR, None, {"cells": "darts_v1", "width": 36, "repeats": 6}),
+    Twin("darts_v2_cifar", f"{HERE}:Network", CIFAR, None, {"cells": "darts_v2", "width": 36, "repeats": 6}),
+    *(
+        Twin(
+            f"{cells}_imagenet",
+            f"{HERE}:Network",
+            (3, 224, 224),
+            None,
+            {"cells": cells, "width": 48, "repeats": 4, "imagenet": True},
+        )
+        for cells in ("darts_v1", "darts_v2")
+    ),
+    Twin("nasnet_a_cifar", f"{HERE}:Network", CIFAR, None, {"cells": "nasnet_a", "width": 32, "repeats": 6}),
+    Twin(
+        "amoebanet_a_cifar", f"{HERE}:Network", CIFAR, None, {"cells": "amoebanet_a", "width": 36, "repeats": 6}
+    ),
+    Twin("enas_micro_cifar", f"{HERE}:Network", CIFAR, None, {"cells": "enas", "width": 36, "repeats": 5}),
+]
