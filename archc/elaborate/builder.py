@@ -14,7 +14,6 @@ from archc.diagnostics import Span
 from archc.elaborate.values import Tensor
 from archc.ops.base import FREE, Cost, NoVarianceRule, Op, Shape
 
-
 FAILED = "an op that failed"
 """What stands for the variance of a guess."""
 

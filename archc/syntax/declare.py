@@ -71,10 +71,10 @@ class Declare:
 
     def _section(self, stmt: ast.Section) -> Doc:
         if stmt.op is None:
-            return f"{stmt.kind} {stmt.name}" if stmt.name else stmt.kind
+            return f"{stmt.kind:5} {stmt.name}" if stmt.name else stmt.kind
         name = f"{stmt.name}: " if stmt.name else ""
         repeat: Doc = "" if stmt.repeat is None else (self._express.expr(stmt.repeat, SUM), " x ")
-        return (f"{stmt.kind} {name}", repeat, self._express.value(stmt.op))
+        return (f"{stmt.kind:5} {name}", repeat, self._express.value(stmt.op))
 
     def _expect(self, stmt: ast.Expect) -> Doc:
         overrides: Doc = ""

@@ -287,11 +287,16 @@ def _hint(tables: Tables, tokens: Tokens, found: _Found, i: int) -> str:
     if before[-1:] == ("NAME",) and (i == 1 or before[-2:-1] in (("_NL",), ("LBRACE",), ("RBRACE",))):
         if previous in _FOREIGN:
             return _FOREIGN[previous]
-        meant = nearest(previous, tables.keywords)
+        meant = nearest(previous, tables.keywords) if len(previous) > 2 else None
         if meant is not None:
             return f"did you mean `{meant}`?"
+    if previous == "lambda":
+        return _FOREIGN[previous]
     if text in _FOREIGN and kind == "NAME":
         return _FOREIGN[text]
+    habit = _habit(tables, tokens, found, i)
+    if habit:
+        return habit
     if kind == "NAME":
         texts = _texts(tables)
         meant = nearest(text, [texts[name] for name in expected if texts.get(name, "").isidentifier()])
@@ -304,6 +309,8 @@ def _hint(tables: Tables, tokens: Tokens, found: _Found, i: int) -> str:
             return "several targets stand in parentheses: `for (a, b) in pairs { … }`"
         if "STAR" in expected:
             return "a tuple stands in parentheses: `(a, b)`"
+    if text == "{" and expected == {"LPAR"}:
+        return "parameters stand in parentheses, even none: `()`"
     if "LBRACE" in expected and text == ":":
         return "a body stands in braces: `{ … }`"
     if text == "{" and previous == ":":
@@ -314,14 +321,76 @@ def _hint(tables: Tables, tokens: Tokens, found: _Found, i: int) -> str:
             if "LBRACE" in expected
             else "there is no expression to continue above"
         )
-    if text in ("..", "..="):
+    if text in ("..", "..=") and "_FROM" not in before:
         return "a range has two ends, `a..b`; with a stride it is `range(a, b, stride)`"
     if text == "else":
         return "put a conditional that spans lines in parentheses: `(a if c else b)`"
     if text == "from":
         return "a source stays on the line of its `expect`"
+    if kind == "_NL" and previous == "->":
+        return "a line that ends in `->` does not go on: begin the next one with it"
+    if kind == "_NL" and previous == "return":
+        return "name what to return: `return x`"
+    if kind == "_NL" and before[-2:] == ("PLUS", "PLUS"):
+        return "write `+= 1`"
     if kind == "_NL" and "LSQB" in expected:
         return "go on in the same line, or put the whole in parentheses"
     if "COMMA" in expected and kind in ("NAME", "NUMBER", "STRING", "LPAR", "LSQB"):
         return "separate the two by `,`"
     return ""
+
+
+def _habit(tables: Tables, tokens: Tokens, found: _Found, i: int) -> str:
+    """What another language writes this way."""
+    text, expected = found.text, found.expected
+    after = tokens.text(i + 1) if i + 1 < len(tokens.kinds) else ""
+    touching = bool(after) and tokens.ends[i] == tokens.starts[i + 1]
+    line = _line(tables, tokens, i)
+    if text == "=" and after == ">" and touching:
+        return "a pipe is `->`"
+    if text == ":" and after == "=" and touching:
+        return "assign by `=` alone"
+    if text in ("*", "**"):
+        if "AMBIENT" in expected:
+            return "every parameter is written out; what reaches blocks from afar is `ambient`"
+        if line[:1] == ["from"]:
+            return "name what is imported: `from module import a, b`"
+        if "NAME" in expected and "RPAR" in expected:
+            return "arguments are written out one by one"
+    if line[:1] in (["from"], ["import"]) and "import" not in line[1:]:
+        if text == "as":
+            return "`import a.b` binds `b`; another name comes from `from a.b import f as g`"
+        if found.kind == "STRING" or text in ("/", "..", "."):
+            return (
+                "a module is written as names joined by dots, `std.residual`, from this folder or the library"
+            )
+    if "_X" in expected and line[:1] == ["input"]:
+        return "sizes are joined by `x`, channels first: `input 3 x 224 x 224`"
+    if "_X" in expected and line[:1] == ["stage"] and found.kind in ("NAME", "LPAR"):
+        return "a repeated stage is `stage 3 x f`"
+    if line[:1] == ["expect"] and "_FROM" in expected and text not in ("from", ","):
+        return "a figure is one number; what must be computed is for `require`"
+    if text == "{" and line[:1] == ["fn"]:
+        return "a fn is one expression; what has statements is a block"
+    if line[:1] == ["variant"] and "LPAR" in expected:
+        return "a variant gives its base arguments, even none: `variant a = b()`"
+    augment = tables.terminals[tables.literals["+="]]
+    if (
+        "EQUAL" in expected
+        and not expected & {augment, "_NL", "RPAR"}
+        and line
+        and not _WORDS_OF_BINDINGS.intersection(line)
+    ):
+        return "only declarations and constants, `name = value`, stand outside a body"
+    return ""
+
+
+_WORDS_OF_BINDINGS = {"set", "info", "output", "expect", "fn", "variant"}
+
+
+def _line(tables: Tables, tokens: Tokens, i: int) -> list[str]:
+    """The tokens between the last newline that counts and token i."""
+    start = i
+    while start and _kind(tables, tokens.kinds[start - 1]) != "_NL":
+        start -= 1
+    return [tokens.text(j) for j in range(start, i)]

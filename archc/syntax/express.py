@@ -69,6 +69,11 @@ class Remarks:
             at += 1
         return found
 
+    def within(self, start: int, end: int) -> bool:
+        """Whether a comment that was not taken yet begins in [start, end)."""
+        at = bisect_left(self._starts, start)
+        return at < len(self._starts) and self._starts[at] < end and not self._taken[at]
+
     def breaks(self, start: int, end: int) -> bool:
         """Whether the text has a line break in [start, end)."""
         return self.source.text.find("\n", start, end) >= 0
@@ -258,10 +263,11 @@ class Express:
             self._remarks.comma_ends_line(a.span.end, b.span.start) for a, b in pairs
         )
         rows = rows or bool(above)
+        table = self._table(items, start, end) if rows else None
         parts: list[Doc] = []
         for i, item in enumerate(items):
             last = i + 1 == len(items)
-            content = doc(item)
+            content = doc(item) if table is None else table[i]
             above += self._above(item.span.start, item.span.end)
             below = self._remarks.take(item.span.end, end if last else items[i + 1].span.start)
             beside = below and not self._remarks.breaks(item.span.end, below[0][0])
@@ -279,8 +285,40 @@ class Express:
             return group(opening, indent(*dangling), HARD, closing)
         return group(opening, indent(HARD, *join(HARD, parts), *dangling), HARD, closing)
 
+    def _table(self, items: Sequence[ast.Syntax], start: int, end: int) -> list[str] | None:
+        """Tuples of one length, a line each, as rows of a table: columns of numbers to the right, others to the
+        left. None where they are something else."""
+        rows = [i.items for i in items if isinstance(i, ast.TupleExpr | ast.ListExpr)]
+        if len(rows) != len(items) or len({len(r) for r in rows}) != 1 or self._remarks.within(start, end):
+            return None
+        cells = [[layout(self.expr_within(c), INFINITE) for c in row] for row in rows]
+        if not rows[0] or any("\n" in c or len(c) > MAX_CELL for row in cells for c in row):
+            return None
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        numeric = [all(isinstance(c, ast.Number) for c in column) for column in zip(*rows, strict=True)]
+        if sum(widths) + 2 * len(widths) > MAX_ROW:
+            return None
+        return [_row(item, texts, widths, numeric) for item, texts in zip(items, cells, strict=True)]
+
     def _above(self, start: int, end: int) -> list[str]:
         return [text for _, text in self._remarks.take(start, end)]
+
+
+MAX_CELL, MAX_ROW = 40, 100
+
+
+def _row(item: ast.Syntax, texts: list[str], widths: list[int], numeric: list[bool]) -> str:
+    """One row of a table, its commas behind the cells."""
+    opening, closing = "()" if isinstance(item, ast.TupleExpr) else "[]"
+    lone = "," if len(texts) == 1 and opening == "(" else ""
+    last = len(texts) - 1
+    parts = [
+        text.rjust(width) + "," * (i < last)
+        if is_number
+        else (text + "," * (i < last)).ljust(width + (i < last))
+        for i, (text, width, is_number) in enumerate(zip(texts, widths, numeric, strict=True))
+    ]
+    return opening + " ".join(parts).rstrip() + lone + closing
 
 
 def _linked(first: Doc, links: list[tuple[str, Doc]], within: bool, hugs: bool) -> Doc:

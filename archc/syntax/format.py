@@ -107,7 +107,7 @@ class _Formatter:
             text = self._statement(stmt, margin)
             for _, comment in self._remarks.take(stmt.span.start, stmt.span.end):
                 entries.append(_Entry(" " * margin + comment, stmt.span.start, stmt.span.start, comment=True))
-            declares = isinstance(stmt, ast.BlockDef | ast.ArchDef | ast.VariantDef)
+            declares = isinstance(stmt, ast.BlockDef | ast.ArchDef)
             entries.append(_Entry(text, stmt.span.start, stmt.span.end, long=declares and "\n" in text))
             at = stmt.span.end
         self._comments(entries, at, end, margin)

@@ -172,7 +172,7 @@ class _Layout:
                 if kind == else_ and before == rbrace:
                     if self.laid.errors.room():
                         self._report_else(i)
-                elif kind != arrow and self._out.kinds:
+                elif kind != arrow and self._out.kinds and self._out.kinds[-1] != self._newline:
                     self._put(self._newline, pending)
                 pending = -1
             fresh = False

@@ -127,6 +127,7 @@ class _Parser:
         self._error = tables.terminals.index("ERROR")
         self._name = tables.terminals.index("NAME")
         self._newline = tables.terminals.index("_NL")
+        self._colon, self._bracket_close = tables.literals[":"], tables.literals["}"]
         braces = (tables.literals["{"], tables.literals["}"])
         self._sync = frozenset((self._newline, *braces))
         self._states = [tables.starts[start]]
@@ -221,9 +222,31 @@ class _Parser:
         inside = self._laid.inside
         while i < len(kinds) - 1 and (inside[i] or kinds[i] not in self._sync):
             i += 1
+        if kinds[i] == self._newline and kinds[i - 1] == self._colon:
+            i = self._after_suite(kinds, i)
         self._resumed = i
         self._mark, self._mark_at = states.copy(), i
         return i
+
+    def _after_suite(self, kinds: list[int], i: int) -> int:
+        """The newline after the indented lines that follow a broken line ending in `:`, as Python's suites do."""
+        starts = self._tokens.starts
+        margin = self._indentation(starts[i - 1])
+        rbrace = self._bracket_close
+        while kinds[i] == self._newline and i + 1 < len(starts):
+            start = starts[i + 1]
+            if kinds[i + 1] == rbrace or self._indentation(start) <= margin:
+                break
+            i += 1
+            while i < len(kinds) - 1 and (self._laid.inside[i] or kinds[i] not in (self._newline, rbrace)):
+                i += 1
+        return i
+
+    def _indentation(self, offset: int) -> int:
+        """How many blanks begin the line of an offset."""
+        text = self._tokens.source.text
+        line = text[text.rfind("\n", 0, offset) + 1 : offset + 1].expandtabs(4)
+        return len(line) - len(line.lstrip(" "))
 
     def _replay(self, i: int) -> list[int]:
         """The states just after token i - 1: the reductions made on seeing token i hide what could follow."""

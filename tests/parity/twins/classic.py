@@ -19,7 +19,9 @@ TWINS = [
     Twin("squeezenet1_1", f"{TORCHVISION}:squeezenet1_1", SIZE, ODD, small=True),
     Twin("googlenet", f"{TORCHVISION}:googlenet", SIZE, ODD, {"init_weights": False}, small=True),
     # its auxiliary head needs the 17×17 map of the full size
-    Twin("inception_v3", f"{TORCHVISION}:inception_v3", (3, 299, 299), (3, 299, 315), {"init_weights": False}),
+    Twin(
+        "inception_v3", f"{TORCHVISION}:inception_v3", (3, 299, 299), (3, 299, 315), {"init_weights": False}
+    ),
     Twin("nasnetalarge", "timm.models.nasnet:nasnetalarge", (3, 96, 96), (3, 107, 91)),
     Twin("pnasnet5large", "timm.models.pnasnet:pnasnet5large", (3, 96, 96), (3, 107, 91)),
 ]

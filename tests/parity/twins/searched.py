@@ -33,30 +33,36 @@ CELLS = {
 }  # fmt: skip
 
 
-class Window(nn.Module):
-    """A convolution or pool padded as torch does by half a kernel, or as TensorFlow's SAME."""
+def pads(x: Tensor, kernel: tuple[int, int], stride: tuple[int, int], dilation: int = 1) -> list[int]:
+    """TensorFlow's SAME, as F.pad takes it: as much as gives ceil(size / stride), the odd pixel at the end."""
+    found = []
+    for d in (1, 0):
+        size, reach = x.shape[2 + d], dilation * (kernel[d] - 1)
+        total = max((-(-size // stride[d]) - 1) * stride[d] + reach + 1 - size, 0)
+        found += [total // 2, total - total // 2]
+    return found
 
-    def __init__(self, inner: nn.Module | str, kernel: int, stride: int, same: bool, dilation: int = 1):
-        super().__init__()
-        self.inner, self.kernel, self.stride, self.same = inner, kernel, stride, same
-        self.reach = dilation * (kernel - 1)
+
+class SameConv(nn.Conv2d):
+    """A convolution with padding SAME."""
 
     def forward(self, x: Tensor) -> Tensor:
-        pads = []
-        for size in (x.shape[3], x.shape[2]):
-            total = 2 * (self.reach // 2)
-            if self.same:
-                total = max((-(-size // self.stride) - 1) * self.stride + self.reach + 1 - size, 0)
-            pads += [total // 2, total - total // 2]
-        if self.inner == "max":
-            return F.max_pool2d(F.pad(x, pads, value=-torch.inf), self.kernel, self.stride)
-        if self.inner == "avg":
-            inside = F.pad(torch.ones_like(x), pads)
-            total_of, count = (F.avg_pool2d(v, self.kernel, self.stride) for v in (F.pad(x, pads), inside))
-            return total_of / count
-        assert isinstance(self.inner, nn.Module)
-        result: Tensor = self.inner(F.pad(x, pads))
-        return result
+        return super().forward(F.pad(x, pads(x, self.kernel_size, self.stride, self.dilation[0])))
+
+
+class Pool(nn.Module):
+    """A 3×3 pool; the mean is over the pixels that are there."""
+
+    def __init__(self, average: bool, stride: int, same: bool):
+        super().__init__()
+        self.average, self.stride, self.same = average, stride, same
+
+    def forward(self, x: Tensor) -> Tensor:
+        around = pads(x, (3, 3), (self.stride, self.stride)) if self.same else [1, 1, 1, 1]
+        if not self.average:
+            return F.max_pool2d(F.pad(x, around, value=-torch.inf), 3, self.stride)
+        there = F.pad(torch.ones_like(x), around)
+        return F.avg_pool2d(F.pad(x, around), 3, self.stride) / F.avg_pool2d(there, 3, self.stride)
 
 
 class Reduction(nn.Module):
@@ -92,25 +98,28 @@ class Style:
     def operator(self, name: str, width: int, stride: int) -> nn.Module:
         kind, size = name.rstrip("0123456789"), int(name.lstrip("adimsc") or 0)
         if kind in "am":
-            return Window("avg" if kind == "a" else "max", size, stride, self.same)
+            return Pool(kind == "a", stride, self.same)
         if kind == "id":
             return nn.Identity() if stride == 1 else Reduction(width, width, self.eps, not self.enas)
+        if kind == "c":
+            across = self.conv(width, (1, 7), (1, stride))
+            return nn.Sequential(
+                nn.ReLU(), across, self.conv(width, (7, 1), (stride, 1)), nn.BatchNorm2d(width, self.eps)
+            )
         layers: list[nn.Module] = []
         for step in (stride, 1)[: 2 if kind == "s" else 1]:
-            layers.append(nn.ReLU())
-            if kind == "c":
-                one = nn.Conv2d(width, width, (1, 7), (1, step), (0, 3), bias=False)
-                layers += [one, nn.Conv2d(width, width, (7, 1), (step, 1), (0, 0), bias=False)]
-            else:
-                far = 2 if kind == "d" else 1
-                depthwise = nn.Conv2d(width, width, size, step, dilation=far, groups=width, bias=False)
-                layers.append(Window(depthwise, size, step, self.same, far))
-                layers.append(nn.Conv2d(width, width, 1, bias=False))
-            layers.append(nn.BatchNorm2d(width, self.eps))
-        if kind == "c":
-            # SAME for an even height: 7 rows reach 5 beyond each other row, of which 2 above
-            layers.insert(2, nn.ZeroPad2d((0, 0, 2, 3) if stride == 2 else (0, 0, 3, 3)))
+            depthwise = self.conv(width, (size, size), (step, step), width, 2 if kind == "d" else 1)
+            pointwise = nn.Conv2d(width, width, 1, bias=False)
+            layers += [nn.ReLU(), depthwise, pointwise, nn.BatchNorm2d(width, self.eps)]
         return nn.Sequential(*layers)
+
+    def conv(
+        self, width: int, kernel: tuple[int, int], stride: tuple[int, int], groups: int = 1, dilation: int = 1
+    ) -> nn.Conv2d:
+        if self.same and max(stride) > 1:
+            return SameConv(width, width, kernel, stride, 0, dilation, groups, bias=False)
+        half = tuple(dilation * (k // 2) for k in kernel)
+        return nn.Conv2d(width, width, kernel, stride, half, dilation, groups, bias=False)
 
 
 class Cell(nn.Module):
@@ -204,7 +213,11 @@ TWINS = [
     ),
     Twin("nasnet_a_cifar", f"{HERE}:Network", CIFAR, None, {"cells": "nasnet_a", "width": 32, "repeats": 6}),
     Twin(
-        "amoebanet_a_cifar", f"{HERE}:Network", CIFAR, None, {"cells": "amoebanet_a", "width": 36, "repeats": 6}
+        "amoebanet_a_cifar",
+        f"{HERE}:Network",
+        CIFAR,
+        None,
+        {"cells": "amoebanet_a", "width": 36, "repeats": 6},
     ),
     Twin("enas_micro_cifar", f"{HERE}:Network", CIFAR, None, {"cells": "enas", "width": 36, "repeats": 5}),
 ]
