@@ -14,18 +14,40 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import ArchError, Diagnostic
-from archc.elaborate import check, load
-from archc.ir import Graph
-from archc.ops.base import Cost
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import graphviz
     import torch
 
     from archc.backends.dot import Level
+    from archc.ir import Graph
+    from archc.ops.base import Cost
 
 __version__ = "0.1.0"
 __all__ = ["ArchError", "Cost", "Diagnostic", "Graph", "check", "compile", "count", "draw", "emit", "load"]
+
+
+def load(
+    spec: str | Path, *, input: tuple[int, ...] | None = None, sample: int | None = None, **arguments: Any
+) -> Graph:
+    """The graph of a spec: a path, `path:variant`, or a library name.
+
+    input: (channels, height, width) in place of the declared size. sample: a seed that answers the open
+    choices of a design space. arguments: of the arch; ops may be given by name. Raises ArchError.
+    """
+    from archc.elaborate import load as load_graph
+
+    _show_graphs()
+    return load_graph(spec, input=input, sample=sample, **arguments)
+
+
+def check(spec: str | Path) -> list[Diagnostic]:
+    """Every error and warning of a spec, its `expect`s included: of all it declares, or of the one named."""
+    from archc.elaborate import check as check_spec
+
+    return check_spec(spec)
 
 
 def count(graph: Graph) -> Cost:
@@ -54,16 +76,31 @@ def draw(graph: Graph, level: Level = "network") -> graphviz.Digraph:
     return draw_graph(graph, level)
 
 
-def _repr_svg(graph: Graph) -> str:
-    """How a notebook shows a graph."""
-    from archc.backends.dot import svg
+def _show_graphs() -> None:
+    """Let notebooks draw graphs. The method is hung on here, as `ir` may not import a backend."""
+    from archc.ir import Graph
 
-    return svg(graph, "network")
+    def picture(graph: Graph) -> str:
+        from archc.backends.dot import svg
+
+        return svg(graph, "network")
+
+    Graph._repr_svg_ = picture  # type: ignore[attr-defined]  # only notebooks look for it
+
+
+def __getattr__(name: str) -> Any:
+    """Graph and Cost, imported when asked for."""
+    if name == "Graph":
+        from archc.ir import Graph
+
+        _show_graphs()
+        return Graph
+    if name == "Cost":
+        from archc.ops.base import Cost
+
+        return Cost
+    raise AttributeError(f"module 'archc' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-_display: Any = _repr_svg
-setattr(Graph, "_repr_svg_", _display)  # noqa: B010  # `ir` may not import the drawing backend, so it is hung on here

@@ -15,7 +15,7 @@ from archc.elaborate import check_text
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```([\w ]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def fences(language: str) -> list[object]:
@@ -31,6 +31,13 @@ def fences(language: str) -> list[object]:
 @pytest.mark.parametrize("text", fences("arch"))
 def test_spec_snippets_check(text: str) -> None:
     assert [render(d) for d in check_text(text)] == []
+
+
+def test_the_readme_shows_a_real_message() -> None:
+    readme = (ROOT / "README.md").read_text()
+    found = dict(FENCE.findall(readme))
+    (problem,) = check_text(found["arch error"], "mynet.arch")
+    assert render(problem) == found["text"].rstrip("\n")
 
 
 @pytest.mark.parametrize("text", fences("console"))

@@ -198,26 +198,34 @@ class Network(nn.Module):
 
 CIFAR = (3, 32, 32)
 
+# two cells a stage: the counts, which are exact, hold for the full depth
 TWINS = [
-    Twin("darts_v1_cifar", f"{HERE}:Network", CIFAR, None, {"cells": "darts_v1", "width": 36, "repeats": 6}),
-    Twin("darts_v2_cifar", f"{HERE}:Network", CIFAR, None, {"cells": "darts_v2", "width": 36, "repeats": 6}),
+    *(
+        Twin(
+            spec,
+            f"{HERE}:Network",
+            CIFAR,
+            kwargs={"cells": cells, "width": width, "repeats": 2},
+            arguments={"repeats": 2},
+            small=spec == "darts_v2_cifar",
+        )
+        for spec, cells, width in (
+            ("darts_v1_cifar", "darts_v1", 36),
+            ("darts_v2_cifar", "darts_v2", 36),
+            ("nasnet_a_cifar", "nasnet_a", 32),
+            ("amoebanet_a_cifar", "amoebanet_a", 36),
+            ("enas_micro_cifar", "enas", 36),
+        )
+    ),
+    # the auxiliary head needs the 7×7 map of the full size
     *(
         Twin(
             f"{cells}_imagenet",
             f"{HERE}:Network",
             (3, 224, 224),
-            None,
-            {"cells": cells, "width": 48, "repeats": 4, "imagenet": True},
+            kwargs={"cells": cells, "width": 48, "repeats": 1, "imagenet": True},
+            arguments={"repeats": 1},
         )
         for cells in ("darts_v1", "darts_v2")
     ),
-    Twin("nasnet_a_cifar", f"{HERE}:Network", CIFAR, None, {"cells": "nasnet_a", "width": 32, "repeats": 6}),
-    Twin(
-        "amoebanet_a_cifar",
-        f"{HERE}:Network",
-        CIFAR,
-        None,
-        {"cells": "amoebanet_a", "width": 36, "repeats": 6},
-    ),
-    Twin("enas_micro_cifar", f"{HERE}:Network", CIFAR, None, {"cells": "enas", "width": 36, "repeats": 5}),
 ]
