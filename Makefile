@@ -23,7 +23,7 @@ test-all: .stamps/dev lint
 	$(BIN)/pytest -n 2
 
 fuzz: .stamps/dev
-	$(BIN)/python tests/fuzz/run.py
+	$(BIN)/python -m tests.hostile.fuzz
 
 bench: .stamps/bench
 	$(BIN)/python benchmarks/run.py

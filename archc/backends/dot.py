@@ -134,7 +134,7 @@ class _Drawing:
             )
             return
         second = shape_text(node.shape) if shapes else ""
-        into.node(unit.key, **op_box(node.op, node.op.label(), train_only=node.train_only, second=second))
+        into.node(unit.key, **op_box(node.op, node_label(self.graph, node), train_only=node.train_only, second=second))
 
     def _section_label(self, unit: Unit) -> str:
         repeats = [s for s in self.below.get(unit.scope, []) if self.graph.scopes[s].kind == "repeat"]

@@ -108,7 +108,7 @@ class BlockDrawing:
         graph, root = self.graph, diagram.places[0]
         big = len(diagram.members[0]) > MAX_NODES
         fused = big or sum(0 < len(self.inside[i]) <= MAX_FUSED for i in self._leaves(root)) > 1
-        shown = [joint_label([n.op.label() for n in same]) for same in zip(*diagram.members, strict=True)]
+        shown = [joint_label([node_label(graph, n) for n in same]) for same in zip(*diagram.members, strict=True)]
         home: dict[int, str] = {}
         texts = {node.id: text for node, text in zip(diagram.members[0], shown, strict=True)}
 

@@ -72,30 +72,72 @@ def _units(graph: Graph, whole: Callable[[int], bool], skip: frozenset[int] = fr
 
 
 def fold(graph: Graph, units: list[Unit]) -> tuple[list[Unit], dict[int, Unit]]:
-    """Joins runs of equal repeats of a section; also says in which unit each node ended up."""
+    """Joins runs of equal units, see `runs`; also says in which unit each node ended up."""
+    follows = {first + i: first for first, count in _runs_as_units(graph, units) for i in range(1, count)}
     home: dict[int, Unit] = {}
     folded: list[Unit] = []
-    forms: dict[str, Form] = {}
-    for unit in units:
-        previous = folded[-1] if folded else None
-        into = unit
-        if unit.scope >= 0 and graph.scopes[unit.scope].kind == "repeat":
-            forms[unit.key] = form(unit.nodes, _exact)
-            if (
-                previous
-                and previous.scope >= 0
-                and graph.scopes[previous.scope].kind == "repeat"
-                and graph.scopes[previous.scope].parent == graph.scopes[unit.scope].parent
-                and forms[previous.key] == forms[unit.key]
-            ):
-                previous.count += 1
-                previous.cost += unit.cost
-                into = previous
-        if into is unit:
+    for i, unit in enumerate(units):
+        if i in follows:
+            into = folded[-1]
+            into.count += 1
+            into.cost += unit.cost
+        else:
+            into = unit
             folded.append(unit)
         for node in unit.nodes:
             home[node.id] = into
     return folded, home
+
+
+def runs(graph: Graph) -> list[tuple[int, int, int]]:
+    """(parent, first, count) of every run of two or more equal scopes one after the other.
+
+    `first` is a position among the parent's own nodes and scopes in order of execution. Equal are
+    scopes of the same block, ops, wiring and shapes, each of which reads the one before it.
+    """
+    units: dict[int, dict[int, Unit]] = defaultdict(dict)
+    for node in graph.nodes:
+        below = -1
+        for scope in graph.ancestors(node.scope):
+            key = below if below >= 0 else -1 - node.id
+            units[scope].setdefault(key, Unit(below)).nodes.append(node)
+            below = scope
+    return [
+        (parent, first, count)
+        for parent, members in units.items()
+        for first, count in _runs_as_units(graph, list(members.values()))
+    ]
+
+
+def _runs_as_units(graph: Graph, units: list[Unit]) -> list[tuple[int, int]]:
+    """(first, count) of the runs in a list of units."""
+    found: list[tuple[int, int]] = []
+    forms: dict[int, Form] = {}
+
+    def form_of(i: int) -> Form:
+        if i not in forms:
+            forms[i] = form(units[i].nodes, _exact)
+        return forms[i]
+
+    first = 0
+    for i in range(1, len(units) + 1):
+        if i < len(units) and _alike(graph, units[i - 1], units[i]) and form_of(i - 1) == form_of(i):
+            continue
+        if i - first > 1:
+            found.append((first, i - first))
+        first = i
+    return found
+
+
+def _alike(graph: Graph, unit: Unit, following: Unit) -> bool:
+    """Whether two units could be equal: cheap tests before the costly one."""
+    if unit.scope < 0 or following.scope < 0 or len(unit.nodes) != len(following.nodes):
+        return False
+    scope, other = graph.scopes[unit.scope], graph.scopes[following.scope]
+    if (scope.parent, scope.kind, scope.block) != (other.parent, other.kind, other.block):
+        return False
+    made = {node.id for node in unit.nodes}
+    return any(source in made for node in following.nodes for source in node.inputs)
 
 
 def form(nodes: Iterable[Node], of_op: Callable[[Op], Hashable]) -> Form:
@@ -127,6 +169,16 @@ def topology(op: Op) -> Hashable:
 
 
 _NUMBER = re.compile(r"\d[\d.]*(?:e-?\d+)?")
+
+
+def node_label(graph: Graph, node: Node) -> str:
+    """The op's label; a convolution with a group for every channel is `dw 3×3`, as papers write it."""
+    text = node.op.label()
+    groups = getattr(node.op, "groups", 1)
+    if node.op.kind != "conv" or groups == 1 or groups != graph.nodes[node.inputs[0]].shape[0]:
+        return text
+    name = "dw" if node.op.name == "conv" else f"dw {node.op.name}"
+    return text.removesuffix(f" g{groups}").replace(node.op.name, name, 1)
 
 
 def joint_label(labels: list[str]) -> str:

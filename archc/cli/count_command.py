@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,10 +16,13 @@ if TYPE_CHECKING:
     from archc.ir.graph import Graph
     from archc.ops.base import Cost
 
+CONVENTIONS = ("archc", "torch", "fvcore", "thop", "ptflops", "torchinfo", "pycls", "nasbench201")
+
 EPILOG = """\b
 Examples:
   archc count resnet50
   archc count mynet.arch --input 3x32x32 -p classes=10
+  archc count resnet50 --as fvcore --explain
   archc count resnet50 --format json
 
 \b
@@ -29,20 +33,78 @@ outputs of convolutions. All are of one example, in eval mode."""
 @click.command(epilog=EPILOG)
 @spec_argument
 @graph_options
+@click.option(
+    "--as",
+    "convention",
+    type=click.Choice(CONVENTIONS),
+    help="Count as this tool does, for the same network.",
+)
+@click.option("--explain", is_flag=True, help="With --as: term by term, what the tool adds and misses.")
+@click.option(
+    "--written",
+    "style",
+    type=click.Choice(["emitted", "torchvision", "timm"]),
+    help="With --as: whose implementation the tool is taken to look at.  [default: the network's own]",
+)
 @format_option
 def command(
     spec: str,
     params: tuple[tuple[str, Any], ...],
     input_: tuple[int, ...] | None,
     sample: int | None,
+    convention: str | None,
+    explain: bool,
+    style: str | None,
     format_: str,
 ) -> None:
     """Count parameters, MACs and activations, per section."""
+    if convention is None and (explain or style):
+        raise click.UsageError("--explain and --written go with --as TOOL")
     graph = load_graph(spec, params, input_, sample)
-    if format_ == "json":
+    if convention is not None:
+        print_as(graph, convention, style, explain, format_)
+    elif format_ == "json":
         print_json(count_to_dict(graph))
     else:
         print_summary(graph)
+
+
+def print_as(graph: Graph, convention: str, style: str | None, explain: bool, format_: str) -> None:
+    """A graph's total as another tool counts it, and with `explain` the terms that make the difference."""
+    from archc.analyses.conventions import count_as
+
+    counted = count_as(graph, convention, style)
+    rules = counted.convention
+    if format_ == "json":
+        print_json(
+            {
+                "name": graph.name,
+                "as": convention,
+                "written": counted.style.name,
+                "unit": rules.unit,
+                "total": counted.total,
+                "activations": counted.activations,
+                "macs": graph.cost.macs,
+                "terms": [asdict(term) for term in counted.terms],
+            }
+        )
+        return
+    difference = counted.total - graph.cost.macs
+    share = f" ({difference / graph.cost.macs:+.2%})" if graph.cost.macs else ""
+    click.echo(f"{graph.name}, {counted.style.about}: {convention} prints {counted.total:,} {rules.unit}")
+    if counted.activations is not None:
+        click.echo(f"and {counted.activations:,} activations, where archc has {graph.cost.activations:,}")
+    click.echo(f"archc counts {graph.cost.macs:,} multiply-adds; the difference is {difference:+,}{share}")
+    if not explain:
+        return
+    click.echo(f"{convention}: {rules.about} [{rules.source}]")
+    rows = [
+        (t.op, t.written or "—", t.why, f"{t.nodes}", f"{t.archc:,}", f"{t.tool:,}", f"{t.tool - t.archc:+,}")
+        for t in counted.terms
+    ]
+    total = ("total", "", "", f"{sum(t.nodes for t in counted.terms)}")
+    rows += [(), (*total, f"{graph.cost.macs:,}", f"{counted.total:,}", f"{difference:+,}")]
+    print_table(("op", "written as", "rule", "nodes", "archc", convention, "difference"), rows, left=3)
 
 
 def count_to_dict(graph: Graph) -> dict[str, Any]:

@@ -80,9 +80,9 @@ def load_all(
     """`load`, with warnings; `expects` also checks the spec's claims. Raises ArchError."""
     try:
         module, name = library().locate(str(spec))
-        errors = [d for d in module.problems if d.severity == "error"]
-        if errors:
-            raise ArchError(module.problems)
+        problems = module.all_problems()
+        if any(d.severity == "error" for d in problems):
+            raise ArchError(problems)
         target = definition(module, name or main_name(module))
         result = _elaborate(target, arguments or {}, input, sample)
     except Failure as failure:
@@ -156,7 +156,7 @@ def check_text(text: str, name: str = "<text>") -> list[Diagnostic]:
 
     source = Source(name, text)
     tree, problems = parse(source)
-    module = Module(library(), source, tree, problems, 0)
+    module = Module(library(), source, tree, problems, 0, False)
     found = Collected()
     for statement in tree.statements:
         if isinstance(statement, ast.Import):

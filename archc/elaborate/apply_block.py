@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import Diagnostic, Span
-from archc.elaborate.builder import Body, Template
+from archc.elaborate.builder import Body, Template, all_used
 from archc.elaborate.frame import ElabFrame, StackEntry
 from archc.elaborate.signature import BlockTarget, convert, not_given, wrong_type
 from archc.elaborate.values import (
@@ -144,12 +144,13 @@ def _elaborate_block(
     failed = result is MISSING or len(run.diagnostics) > before or (not body.reusable and _tainted(result))
     outputs: list[Tensor] = []
     structure = MISSING if result is MISSING else unbuild(result, outputs)
+    refs = tuple([t.ref for t in outputs])
     template = Template(
         target.name,
         tuple((n, _shown_argument(v)) for n, v in values.items()),
         len(flat),
         body.items,
-        tuple(t.ref for t in outputs),
+        refs,
         tuple(t.shape for t in outputs),
         structure,
         body.cost,
@@ -159,6 +160,7 @@ def _elaborate_block(
         frozenset(run.read_ambients),
         failed,
         tuple(t.tainted for t in outputs),
+        all_used(body.items, refs, body.value_count),
     )
     run.read_ambients |= read_before
     if failed:

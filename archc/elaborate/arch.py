@@ -6,23 +6,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from archc.diagnostics import Diagnostic, Span, did_you_mean
+from archc.diagnostics import ArchError, Diagnostic, Span
 from archc.elaborate.arch_statements import METRICS, ArchCompiler, Claimed
-from archc.elaborate.builder import Body
-from archc.elaborate.choosers import Chooser, DomainValues
+from archc.elaborate.builder import Body, all_used
+from archc.elaborate.choosers import Chooser
 from archc.elaborate.definition import Definition
-from archc.elaborate.domains import domain_values
 from archc.elaborate.expressions import ExpressionCompiler
 from archc.elaborate.flatten import graph_of
 from archc.elaborate.frame import ElabFrame
+from archc.elaborate.parameters import Parameters, bind_arguments, compile_parameters
 from archc.elaborate.run import FUEL, Run
-from archc.elaborate.signature import convert, given_twice, wrong_type
 from archc.elaborate.statements import Execute, assigned_names, free_names
 from archc.elaborate.values import MISSING, POISON, Failure, Fatal, Tensor, a_type, fail, is_op, show
 from archc.ir import Graph, Scope, ScopeKind
+from archc.ops.base import FREE, Cost
 from archc.syntax import ast
 
-NODE_FUEL = 8
+NODE_FUEL = 12
 """Fuel a node of the finished graph costs; a check of many variants shares one tank."""
 
 
@@ -63,11 +63,67 @@ def elaborate(
     return Elaborated(graph, run.diagnostics, state.claims, getattr(chooser, "answers", {}), fuel - run.fuel)
 
 
+@dataclass(slots=True)
+class Drawn:
+    """What a sample of a design space is: its arguments, the answers behind them, and its cost."""
+
+    arguments: dict[str, Any]
+    answers: dict[str, Any]
+    cost: Cost
+
+
+def draw(
+    target: Definition,
+    chooser: Chooser,
+    *,
+    arguments: dict[str, Any] | None = None,
+    input: tuple[int, ...] | None = None,
+    requires: tuple[ast.Require, ...] = (),
+    cost: bool = True,
+) -> Drawn:
+    """One sample, its graph not built. `requires` are tested beside the space's own.
+
+    cost: without it only what can be known before the first tensor is computed and required. Raises Rejected when one is not met, ArchError when the network is invalid.
+    """
+    target.module.library.caches.trim()
+    run = Run(target.module.library.caches, chooser, target.module.source.name)
+    state = ArchRun(target, run, input, requires)
+    try:
+        if cost:
+            state.execute(arguments or {})
+        else:
+            state.begin(arguments or {})
+        found = state.figures().cost if cost and not run.failed else FREE
+    except Failure as failure:
+        raise ArchError([*run.diagnostics, *([failure.diagnostic] if failure.diagnostic else [])]) from None
+    except Fatal as fatal:
+        raise ArchError([*run.diagnostics, fatal.diagnostic]) from None
+    if run.failed:
+        raise ArchError(run.diagnostics)
+    return Drawn(state.arguments, getattr(chooser, "answers", {}), found)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The costs of a graph that need not be built to know them."""
+
+    cost: Cost
+    train_only_cost: Cost
+
+
 class ArchRun:
     """The state of an arch being elaborated that its statements share."""
 
-    def __init__(self, target: Definition, run: Run, input: tuple[int, ...] | None) -> None:
+    def __init__(
+        self,
+        target: Definition,
+        run: Run,
+        input: tuple[int, ...] | None,
+        requires: tuple[ast.Require, ...] = (),
+    ) -> None:
         self.target = target
+        self.requires = requires
+        self.arguments: dict[str, Any] = {}
         self.module = target.module
         self.run = run
         self.input_override = input
@@ -92,140 +148,63 @@ class ArchRun:
 
     def build(self, given: dict[str, Any]) -> Graph | None:
         """Bind the parameters, run the body, and finish the graph."""
-        frame = ElabFrame(self.run, {}, self.module.library.caches.ambient, self.body)
-        arguments = self._arguments(given, frame)
-        compiled = self._compiled()
-        for name, value in arguments.items():
-            frame.vars[name] = value
-        outcome = compiled.execute(frame)
+        self.execute(given)
+        if self.run.failed:
+            return None
+        self._warn_of_no_layers()
+        self._warn_of_unread_sets()
+        self.run.spend(NODE_FUEL * self.body.node_count, self.target.span)
+        return self._graph()
+
+    def execute(self, given: dict[str, Any]) -> None:
+        """Everything but the graph: its body is complete, and its claims are made."""
+        frame = self.begin(given)
+        outcome = self._compiled().rest(frame)
         self._run_variants(frame)
         self._returned(frame, outcome)
         self._finish_claims(frame)
-        if not any(d.severity == "error" for d in self.run.diagnostics):
-            self._warn_of_no_layers()
-            self._warn_of_unread_sets()
-        if any(d.severity == "error" for d in self.run.diagnostics):
-            return None
-        self.run.spend(NODE_FUEL * self.body.node_count, self.target.span)
+
+    def begin(self, given: dict[str, Any]) -> ElabFrame:
+        """Bind the parameters and run the arithmetic before the first tensor."""
+        frame = ElabFrame(self.run, {}, self.module.library.caches.ambient, self.body)
+        compiled = self._compiled()
+        self.arguments = bind_arguments(self.run, self.target, compiled.parameters, given, frame)
+        frame.vars.update(self.arguments)
+        self._outer_ambient(frame)
+        compiled.early(frame)
+        return frame
+
+    def _graph(self) -> Graph:
         return graph_of(
             self.body, self.scopes, self.ordinals, self.repetitions,
             [(name, tensor.ref, train) for name, tensor, train, _ in self.outputs],
             name=self.target.name,
             doc=self.target.doc,
             source_name=self.module.source.name,
-            arguments=tuple((n, show(v) if is_op(v) else v) for n, v in arguments.items()),
+            arguments=tuple((n, show(v) if is_op(v) else v) for n, v in self.arguments.items()),
             info=tuple(self.info.items()),
         )  # fmt: skip
 
+    def figures(self) -> Graph | Figures:
+        """The costs: summed as the body grew, unless some of it is dead or only for training."""
+        if not any(train for _, _, train, _ in self.outputs):
+            outputs = tuple([tensor.ref for _, tensor, _, _ in self.outputs])
+            if all_used(self.body.items, outputs, self.body.value_count):
+                return Figures(self.body.cost, FREE)
+        return self._graph()
+
     def _compiled(self) -> CompiledArch:
         cache = self.module.compiled
-        found = cache.get(self.target.arch.name)
+        key = (self.target.arch.name, *map(id, self.requires)) if self.requires else self.target.arch.name
+        found = cache.get(key)
         if found is None:
             locals_ = frozenset(p.name for p in self.target.arch.params) | frozenset(
                 assigned_names(self.target.arch.body)
             )
             compiler = ArchCompiler(self.module, locals_)
-            execute = compiler.arch_body(self.target.arch.body, self.target.arch.span)
-            found = cache[self.target.arch.name] = CompiledArch(compiler, execute)
-        return found
-
-    def _arguments(self, given: dict[str, Any], frame: ElabFrame) -> dict[str, Any]:
-        """Each parameter's value: given, else by a variant, else its default, else chosen."""
-        arch = self.target.arch
-        params = {p.name: p for p in arch.params}
-        chosen: dict[str, tuple[Any, Span]] = {}
-        for variant in reversed(self.target.variants):
-            chosen.update(self._variant_arguments(variant, params, frame))
-        for name, value in given.items():
-            if name not in params:
-                raise fail(
-                    "E0401", f"{arch.name} has no parameter `{name}`", arch.name_span, "declared here",
-                    did_you_mean(name, params) or (f"it has: {', '.join(params) or 'none'}",),
-                )  # fmt: skip
-            if isinstance(value, ast.Expr):
-                value = ExpressionCompiler(self.module, frozenset()).compile(value)(frame)
-            elif isinstance(value, str) and _wants_op(params[name]):
-                value = ExpressionCompiler(self.module, frozenset()).compile(ast.Name(value))(frame)
-            chosen[name] = (value, params[name].span)
-        values: dict[str, Any] = {}
-        for name, param in params.items():
-            try:
-                values[name] = self._argument(param, chosen.get(name), values, frame)
-            except Failure as failure:
-                values[name] = POISON
-                if failure.diagnostic is not None:
-                    self.run.report(failure.diagnostic)
-        return values
-
-    def _argument(
-        self, param: ast.Param, chosen: tuple[Any, Span] | None, values: dict[str, Any], frame: ElabFrame
-    ) -> Any:
-        if param.type is None or param.type.name == "tensor":
-            raise fail(
-                "E0502", f"an arch takes no tensors: give `{param.name}` a type", param.span,
-                "a parameter without a type is a tensor",
-                (f"write `{param.name}: {_type_of(param)}`; tensors come from `input`",),
-            )  # fmt: skip
-        domain = self._domain(param, values, frame)
-        if chosen is not None:
-            value, span = chosen
-        elif param.default is not None:
-            inner = ElabFrame(self.run, dict(values), frame.ambient, self.body)
-            compiler = ExpressionCompiler(self.module, frozenset(values))
-            value, span = compiler.compile(param.default)(inner), param.default.span
-        elif domain is not None and self.run.chooser is not None:
-            return convert(self.run.chooser.domain(param.name, domain), param.type)
-        elif domain is not None:
-            raise fail(
-                "E0507", f"`{param.name}` is open: it may be any of {domain.describe()}", param.span, "no default",
-                (f"pass `-p {param.name}=…`, or draw one with `--sample SEED`",),
-            )  # fmt: skip
-        else:
-            raise fail(
-                "E0503", f"{self.target.name}: `{param.name}` needs a value", param.span, "no default",
-                (f"pass `-p {param.name}=…`, or build one of the file's variants",),
-            )  # fmt: skip
-        found = convert(value, param.type)
-        if found is MISSING:
-            raise Failure(wrong_type(self.target.arch.name, param.name, param.type, value, span))
-        if domain is not None and not domain.holds(found):
-            raise fail(
-                "E0504", f"`{param.name}` = {show(found)} is outside its domain {domain.describe()}", span,
-                "outside", ("widen the domain, or choose another value",),
-            )  # fmt: skip
-        return found
-
-    def _domain(self, param: ast.Param, values: dict[str, Any], frame: ElabFrame) -> DomainValues | None:
-        if param.domain is None:
-            return None
-        inner = ElabFrame(self.run, dict(values), frame.ambient, self.body)
-        compiler = ExpressionCompiler(self.module, frozenset(values))
-        return domain_values(param, lambda e: compiler.compile(e)(inner))
-
-    def _variant_arguments(
-        self, variant: ast.VariantDef, params: dict[str, ast.Param], frame: ElabFrame
-    ) -> dict[str, tuple[Any, Span]]:
-        compiler = ExpressionCompiler(self.module, frozenset())
-        found: dict[str, tuple[Any, Span]] = {}
-        order = list(params)
-        for i, arg in enumerate(variant.base.args):
-            name = arg.name
-            if name is None:
-                if i >= len(order):
-                    many = f"{len(order)} argument{'s' if len(order) != 1 else ''}"
-                    raise fail(
-                        "E0402", f"{self.target.arch.name} takes at most {many}", arg.span, "one too many",
-                        (f"it has: {', '.join(order) or 'no parameters'}",),
-                    )  # fmt: skip
-                name = order[i]
-            if name not in params:
-                raise fail(
-                    "E0401", f"{self.target.arch.name} has no parameter `{name}`", arg.span, "unknown parameter",
-                    did_you_mean(name, params) or (f"it has: {', '.join(order) or 'no parameters'}",),
-                )  # fmt: skip
-            if name in found:
-                raise given_twice(self.target.arch.name, name, arg.span)
-            found[name] = (compiler.compile(arg.value)(frame), arg.span)
+            early, rest = compiler.arch_body(self.target.arch.body, self.target.arch.span, self.requires)
+            parameters = compile_parameters(self.module, self.target.arch.params)
+            found = cache[key] = CompiledArch(parameters, early, rest, self.requires)
         return found
 
     # ------------------------------------------------------------ variants, outputs, claims
@@ -241,7 +220,7 @@ class ArchRun:
             help = "begin the body with `input 3 x 224 x 224`"
         return fail("E0508", message, span, label, (help,))
 
-    def outer_ambient(self, frame: ElabFrame) -> None:
+    def _outer_ambient(self, frame: ElabFrame) -> None:
         """Put the variants' `set`s around the arch's body, the outermost variant innermost."""
         known = self.module.ambient_names()
         for variant in reversed(self.target.variants):
@@ -335,14 +314,11 @@ class ArchRun:
 
     def _finish_claims(self, frame: ElabFrame) -> None:
         """`require`s about the finished network."""
-        if not self.deferred or any(d.severity == "error" for d in self.run.diagnostics):
+        if not self.deferred or self.run.failed:
             return
-        graph = graph_of(
-            self.body, self.scopes, self.ordinals, self.repetitions,
-            [(n, t.ref, train) for n, t, train, _ in self.outputs], name=self.target.name,
-        )  # fmt: skip
-        for name in METRICS:
-            frame.vars[name] = METRICS[name](graph)
+        figures = self.figures()
+        for name, metric in METRICS.items():
+            frame.vars[name] = metric(figures)
         for check in self.deferred:
             try:
                 check(frame)
@@ -353,19 +329,9 @@ class ArchRun:
 
 @dataclass(slots=True)
 class CompiledArch:
-    compiler: ArchCompiler
-    execute: Execute
+    """What elaborations of an arch share."""
 
-
-def _type_of(param: ast.Param) -> str:
-    """`int = 64`: a parameter's default with the type it has, `int` without a default."""
-    default = param.default
-    kinds = {ast.String: "string", ast.Bool: "bool", ast.ListExpr: "list"}
-    kind = kinds.get(type(default), "int")
-    if isinstance(default, ast.Number) and isinstance(default.value, float):
-        kind = "float"
-    return kind if default is None else f"{kind} = {default.span.text}"
-
-
-def _wants_op(param: ast.Param) -> bool:
-    return param.type is not None and param.type.name == "op"
+    parameters: Parameters
+    early: Execute  # arithmetic that needs no tensors
+    rest: Execute
+    requires: tuple[ast.Require, ...]  # kept, as their ids are part of the key

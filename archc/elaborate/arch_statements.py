@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from archc.diagnostics import Diagnostic, Span
 from archc.elaborate.arithmetic import is_number
@@ -13,8 +13,9 @@ from archc.elaborate.expressions import Closure
 from archc.elaborate.foreign import keyword_help
 from archc.elaborate.frame import ElabFrame, StackEntry
 from archc.elaborate.operators import hint_of, truth
+from archc.elaborate.order import arithmetic_first, hoist
 from archc.elaborate.signature import BlockTarget, op_called
-from archc.elaborate.statements import Execute, StatementCompiler, assigned_names, free_names
+from archc.elaborate.statements import Execute, StatementCompiler, free_names
 from archc.elaborate.values import (
     MISSING,
     Composition,
@@ -28,12 +29,22 @@ from archc.elaborate.values import (
     show,
     show_shape,
 )
-from archc.ir import Graph
-from archc.ops.base import FREE
+from archc.ops.base import FREE, Cost
 from archc.ops.input import Input
 from archc.syntax import ast
 
-METRICS: dict[str, Callable[[Graph], int]] = {
+
+class Costs(Protocol):
+    """A graph, or the figures of one that is not built."""
+
+    @property
+    def cost(self) -> Cost: ...
+
+    @property
+    def train_only_cost(self) -> Cost: ...
+
+
+METRICS: dict[str, Callable[[Costs], int]] = {
     "params": lambda g: g.cost.params,
     "macs": lambda g: g.cost.macs,
     "flops": lambda g: g.cost.flops,
@@ -62,15 +73,18 @@ class ArchCompiler(StatementCompiler):
         super().__init__(module, locals_)
         self.in_section = False
 
-    def arch_body(self, statements: ast.Body, around: Span) -> Execute:
-        """The whole body, with each `require` moved to where its names are first known."""
-        execute = self.body(hoist(statements), around)
+    def arch_body(
+        self, statements: ast.Body, around: Span, requires: tuple[ast.Require, ...]
+    ) -> tuple[Execute, Execute]:
+        """The body and further `requires`, each of them moved to where its names are first known.
 
-        def run(f: ElabFrame) -> tuple[Any] | None:
-            f.run.arch.outer_ambient(f)
-            return execute(f)
-
-        return run
+        In two parts: the arithmetic that needs no tensors, and the rest.
+        """
+        ordered = hoist((*statements, *requires))
+        if self.module.errors:
+            return self.body((), around), self.body(ordered, around)
+        early, rest = arithmetic_first(ordered)
+        return self.body(early, around), self.body(rest, around)
 
     # ------------------------------------------------------------ input and outputs
 
@@ -282,29 +296,6 @@ class ArchCompiler(StatementCompiler):
             return str(arch.unique_name(given or kind, in_loop))
 
         return name
-
-
-def hoist(statements: ast.Body) -> ast.Body:
-    """Each `require` right after the last statement that binds one of its names, before any later work."""
-    placed: list[ast.Stmt] = []
-    requires: list[ast.Require] = []
-    current = next((s.name or "x" for s in statements if isinstance(s, ast.Input)), "")
-    for statement in statements:
-        if isinstance(statement, ast.Require):
-            requires.append(statement)
-        else:
-            placed.append(statement)
-    for require in requires:
-        names = set(free_names(require.condition))
-        last = -1
-        for i, statement in enumerate(placed):
-            bound = {current} if isinstance(statement, ast.Section) else set()
-            if statement.span.start < require.span.start and names & {*bound, *assigned_names((statement,))}:
-                last = i
-        while last + 1 < len(placed) and isinstance(placed[last + 1], ast.Require):
-            last += 1
-        placed.insert(last + 1, require)
-    return tuple(placed)
 
 
 def _apply_section(f: ElabFrame, op: Any, span: Span, hint: str) -> None:

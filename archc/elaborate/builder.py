@@ -83,6 +83,7 @@ class Template:
     read_ambients: frozenset[str]
     failed: bool
     tainted: tuple[bool, ...]
+    all_used: bool  # every value inside reaches an output, so that `cost` counts nothing dead
 
     def variances(self, inputs: tuple[float | str, ...]) -> list[float | str]:
         """Variance of each output given those of the inputs; a string names an op without a rule."""
@@ -168,6 +169,19 @@ class Body:
 
     def input_variances(self) -> tuple[float | str, ...]:
         return tuple(t.body.variance(t.ref) for t in self.inputs)
+
+
+def all_used(items: list[Item], outputs: tuple[int, ...], value_count: int) -> bool:
+    """Whether every value of a body reaches an output: each is one, or is used by a later one that does."""
+    used = set(outputs)
+    for item in items:
+        if isinstance(item, AliasItem):
+            used.add(item.source)
+            continue
+        if isinstance(item, InstanceItem) and not item.template.all_used:
+            return False
+        used.update(item.inputs)
+    return len(used) == value_count
 
 
 def propagate(items: list[Item], known: dict[int, float | str]) -> None:

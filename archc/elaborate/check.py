@@ -23,9 +23,11 @@ SAMPLES = 20
 def check_module(module: Module, only: str | None = None) -> list[Diagnostic]:
     """All diagnostics of a module: of every arch and variant in it, or of one."""
     found, tank = Collected(), Tank()
-    found.add(module.problems)
+    found.add(module.all_problems())
     if only is None:
         found.add(module.static_problems())
+    if any(d.code == "E0212" for d in found.diagnostics):  # what the cycle touches would recur for ever
+        return in_order(found.diagnostics, module)
     names = [
         n
         for n, d in module.declarations.items()
@@ -86,14 +88,17 @@ class Collected:
 
 
 def _is_base(module: Module, target: Definition) -> bool:
-    """An arch that cannot be built alone but whose variants can: checked through them."""
+    """An arch that cannot be built alone but whose variants can: checked through them.
+
+    A variant whose base is unknown may be one of them.
+    """
     if target.variants:
         return False
     open_ = any(p.default is None and p.domain is None for p in target.arch.params)
     return open_ and any(
         isinstance(d, ast.VariantDef)
         and isinstance(d.base.function, ast.Name)
-        and d.base.function.id == target.arch.name
+        and (d.base.function.id == target.arch.name or d.base.function.id not in module.claimed)
         for d in module.declarations.values()
     )
 

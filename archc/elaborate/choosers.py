@@ -3,12 +3,47 @@
 from __future__ import annotations
 
 import math
-import random
-from dataclasses import dataclass
+import struct
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, Protocol
 
 from archc.elaborate.arithmetic import equal, is_number
 from archc.elaborate.values import show
+
+
+class Stream:
+    """Random numbers, a pure function of the key and of how many were taken before.
+
+    Hashed in counter mode: starting one costs a microsecond where seeding a Mersenne twister costs ten, and
+    the numbers are the same on every machine.
+    """
+
+    __slots__ = ("_at", "_block", "_key", "_numbers")
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._block = 0
+        self._numbers = _numbers(key, 0)
+        self._at = 0
+
+    def uniform(self) -> float:
+        """The next number, from [0, 1)."""
+        at = self._at
+        if at == 8:
+            self._block += 1
+            self._numbers = _numbers(self._key, self._block)
+            at = 0
+        self._at = at + 1
+        return (self._numbers[at] >> 11) * 2.0**-53
+
+    def below(self, count: int) -> int:
+        """The next whole number below `count`, each as likely to one part in 2^53 / count."""
+        return int(self.uniform() * count)
+
+
+def _numbers(key: bytes, block: int) -> tuple[int, ...]:
+    return struct.unpack("<8Q", blake2b(key, salt=block.to_bytes(8, "little")).digest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +55,37 @@ class RangeValues:
     step: float
     log: bool
     whole: bool
+    start: float = field(init=False, compare=False)  # of the interval values are drawn from; its log if `log`
+    length: float = field(init=False, compare=False)
+    per_one: int = field(init=False, compare=False)  # steps in 1 where that is whole, else 0
 
-    def draw(self, rng: random.Random) -> int | float:
+    def __post_init__(self) -> None:
+        start, length = self.low, float(self.count())
         if self.log:
             # pycls: log-uniform over (low - min(step, low/2), high], rounded up to the step
-            start = self.low - min(self.step, self.low / 2)
-            value = math.exp(rng.uniform(math.log(start), math.log(self.high)))
-            drawn = math.ceil(value / self.step) * self.step
+            start = math.log(self.low - min(self.step, self.low / 2))
+            length = math.log(self.high) - start
+        inverse = round(1 / self.step)
+        object.__setattr__(self, "start", start)
+        object.__setattr__(self, "length", length)
+        object.__setattr__(
+            self, "per_one", inverse if self.step < 1 and abs(inverse * self.step - 1) < 1e-12 else 0
+        )
+
+    def draw(self, rng: Stream) -> int | float:
+        # k / 10 is the float that 0.3 means; k * 0.1 is not
+        per_one, step = self.per_one, self.step
+        if self.log:
+            value = math.exp(self.start + self.length * (1.0 - rng.uniform()))
+            drawn = math.ceil(value * per_one) / per_one if per_one else math.ceil(value / step) * step
         else:
-            drawn = self.low + self.step * rng.randrange(self.count())
-        drawn = min(max(drawn, self.low), self.high)
-        return int(drawn) if self.whole else round(drawn, 10)
+            steps = int(rng.uniform() * self.length)
+            drawn = self.low + (steps / per_one if per_one else steps * step)
+        if drawn > self.high:
+            drawn = self.high
+        elif drawn < self.low:
+            drawn = self.low
+        return int(drawn) if self.whole else drawn
 
     def count(self) -> int:
         """How many distinct values there are."""
@@ -50,8 +105,8 @@ class SetValues:
 
     items: tuple[Any, ...]
 
-    def draw(self, rng: random.Random) -> Any:
-        return self.items[rng.randrange(len(self.items))]
+    def draw(self, rng: Stream) -> Any:
+        return self.items[rng.below(len(self.items))]
 
     def count(self) -> int:
         return len(self.items)
@@ -70,13 +125,17 @@ class PowerOfTwoOrLog:
     low: int
     high: int
     step: int
+    powers: int = field(init=False, compare=False)
+    above: RangeValues = field(init=False, compare=False)
 
-    def draw(self, rng: random.Random) -> int:
-        power = int(2 ** rng.randint(round(math.log2(self.low)), round(math.log2(self.high))))
-        if power < self.step:
-            return power
+    def __post_init__(self) -> None:
         start, step = max(self.low, self.step), min(self.high, self.step)
-        return int(RangeValues(start, self.high, step, True, True).draw(rng))
+        object.__setattr__(self, "powers", (self.high // self.low).bit_length())
+        object.__setattr__(self, "above", RangeValues(start, self.high, step, True, True))
+
+    def draw(self, rng: Stream) -> int:
+        power = self.low << rng.below(self.powers)
+        return power if power < self.step else int(self.above.draw(rng))
 
     def count(self) -> int:
         powers = {2**i for i in range(round(math.log2(self.low)), round(math.log2(self.high)) + 1)}
@@ -106,7 +165,7 @@ class RandomChooser:
     """Uniform answers, a pure function of (seed, index) and the order of the choices."""
 
     def __init__(self, seed: int, index: int = 0) -> None:
-        self.rng = random.Random(f"archc:{seed}:{index}")
+        self.rng = Stream(b"%d:%d" % (seed, index))
         self.answers: dict[str, Any] = {}
 
     def domain(self, path: str, values: DomainValues) -> Any:
@@ -114,6 +173,14 @@ class RandomChooser:
         return found
 
     def pick(self, path: str, count: int, k: int) -> tuple[int, ...]:
-        found = tuple(sorted(self.rng.sample(range(count), k)))
+        found = (self.rng.below(count),) if k == 1 else self._several(count, k)
         self.answers[path] = found
         return found
+
+    def _several(self, count: int, k: int) -> tuple[int, ...]:
+        """Each set of k as likely: the first k places of a shuffle."""
+        left = list(range(count))
+        for i in range(k):
+            j = i + self.rng.below(count - i)
+            left[i], left[j] = left[j], left[i]
+        return tuple(sorted(left[:k]))

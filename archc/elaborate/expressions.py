@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Protocol
 
 from archc.diagnostics import Span
-from archc.elaborate import arithmetic
+from archc.elaborate import arithmetic, fast
 from archc.elaborate.arithmetic import MAX_LIST, Interval, is_number
 from archc.elaborate.builtins import FLATTEN
 from archc.elaborate.frame import ElabFrame
 from archc.elaborate.operators import (
+    Lambda,
     Special,
     attribute,
     bounded,
@@ -41,6 +43,7 @@ from archc.elaborate.values import (
     show,
     tensors_in,
     type_name,
+    weigh,
 )
 from archc.syntax import ast
 
@@ -84,8 +87,9 @@ class ExpressionCompiler:
             return outer
 
         def local(f: ElabFrame) -> Any:
-            value = f.vars.get(name, MISSING)
-            if value is MISSING:
+            try:
+                value = f.vars[name]
+            except KeyError:
                 return outer(f)
             if value is POISON:
                 raise Failure
@@ -145,6 +149,9 @@ class ExpressionCompiler:
             for c in node.clauses
         ]
         span = node.span
+        only = node.clauses[0]
+        if len(clauses) == 1 and not only.conditions and isinstance(only.target, ast.NameTarget):
+            return fast.comprehension(only.target.id, clauses[0][1], only.iterable.span, element, span)
 
         def walk(f: ElabFrame, level: int, out: list[Any]) -> None:
             assign, iterable, conditions, at = clauses[level]
@@ -214,15 +221,14 @@ class ExpressionCompiler:
         left, right, op, span = self.compile(node.left), self.compile(node.right), node.op, node.span
         left_hint, left_span = hint_of(node.left), node.left.span
 
-        def apply(f: ElabFrame) -> Any:
-            a, b = left(f), right(f)
+        def general(f: ElabFrame, a: Any, b: Any) -> Any:
             if type(a) is Tensor or type(b) is Tensor:
                 return tensor_operator(f, op, a, b, span)
             if op == "*" and (is_op(a) or is_op(b)):
                 return repeat(f, a, b, span, left_hint, hint_of(node.right), left_span)
             return arithmetic.binary(op, a, b, span)
 
-        return apply
+        return fast.binary(op, left, right, general)
 
     def _BoolOp(self, node: ast.BoolOp) -> Closure:
         left, right = self.compile(node.left), self.compile(node.right)
@@ -241,11 +247,21 @@ class ExpressionCompiler:
             for op, e in node.rest
         ]
 
+        def general(op: str, f: ElabFrame, left: Any, right: Any) -> bool:
+            if type(right) is list or type(right) is tuple:
+                f.run.spend(weigh(right, span), span)
+            elif type(right) is str:
+                f.run.spend(len(right) // 32, span)
+            return arithmetic.compare(op, left, right, span)
+
+        if len(rest) == 1:
+            return fast.compare(rest[0][0], first, rest[0][1], partial(general, rest[0][0]))
+
         def apply(f: ElabFrame) -> bool:
             left = first(f)
             for op, closure in rest:
                 right = closure(f)
-                if not arithmetic.compare(op, left, right, span):
+                if not general(op, f, left, right):
                     return False
                 left = right
             return True
@@ -306,17 +322,24 @@ class ExpressionCompiler:
     def _Call(self, node: ast.Call) -> Closure:
         function, span, hint = self.compile(node.function), node.span, hint_of(node.function)
         at = node.function.span
-        args = [
-            (a.name, self.compile(a.value), a.span, a.value.id if isinstance(a.value, ast.Name) else None)
-            for a in node.args
-        ]
+        args = [(a.name, a.span, a.value.id if isinstance(a.value, ast.Name) else None) for a in node.args]
+        closures = [self.compile(a.value) for a in node.args]
+        positional = all(a.name is None for a in node.args)
 
         def apply(f: ElabFrame) -> Any:
             target = function(f)
+            values = [closure(f) for closure in closures]
+            if positional:
+                kind = type(target)
+                if kind is Function or kind is Lambda:
+                    f.run.spend(2, span)
+                    found = fast.call(target, values) if kind is Function else target.direct(f, values, span)
+                    if found is not MISSING:
+                        return found
             spans = f.spans
             given = [
-                (name, closure(f), spans.get(source, where) if source else where)
-                for name, closure, where, source in args
+                (name, value, spans.get(source, where) if source else where)
+                for (name, where, source), value in zip(args, values, strict=True)
             ]
             if isinstance(target, Function):
                 f.run.spend(2, span)

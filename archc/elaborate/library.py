@@ -56,7 +56,7 @@ class Library:
         """The module an `import` names: beside the importing file, else shipped; raises Failure."""
         parts = statement.module
         for base, shipped in ((Path(importer.source.name).parent, False), (self.root, True)):
-            if not shipped and self._is_shipped(importer):
+            if not shipped and importer.shipped:
                 continue
             path = base.joinpath(*parts).with_suffix(".arch")
             if path.is_file() or path.is_symlink():
@@ -76,10 +76,6 @@ class Library:
             "E0211", f"no file for `{dotted}`", statement.span, "looked beside this file and in the library",
             (f"did you mean `{near}`?",) if near else (),
         )  # fmt: skip
-
-    def _is_shipped(self, module: Module) -> bool:
-        found = self.modules.get(self.root / module.source.name)
-        return found is not None and found[1] is module
 
     def _load(
         self,
@@ -112,7 +108,7 @@ class Library:
         self.loading.append(path)
         try:
             tree, problems = parse(source)
-            module = Module(self, source, tree, problems, depth)
+            module = Module(self, source, tree, problems, depth, shipped)
             self.modules[path] = (stamp, module)
         finally:
             self.loading.pop()
@@ -150,8 +146,11 @@ class Library:
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not a valid path"
             raise fail("E0217", f"cannot read {name}: {reason}", span) from None
+        info = os.fstat(handle)
+        if stat.S_ISDIR(info.st_mode):
+            os.close(handle)
+            raise fail("E0217", f"cannot read {name}: it is a folder", span)
         with os.fdopen(handle, "rb") as file:
-            info = os.fstat(handle)
             if not stat.S_ISREG(info.st_mode):
                 raise fail("E0217", f"cannot read {name}: not a regular file", span)
             if confined is not None and not shipped and info.st_nlink > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import NOWHERE, Diagnostic, Source, Span, did_you_mean, nearest
@@ -21,7 +22,7 @@ from archc.elaborate.signature import (
     primitives,
 )
 from archc.elaborate.statements import StatementCompiler, assigned_names, function_maker, name_nodes
-from archc.elaborate.targets import names_lost
+from archc.elaborate.targets import names_lost, target_names
 from archc.elaborate.values import IDENTITY, MISSING, POISON, Failure, OpValue, fail
 from archc.syntax import ast
 
@@ -35,22 +36,30 @@ class Module:
     """A parsed file. `problems` are its syntax errors and its own static mistakes."""
 
     def __init__(
-        self, library: Library, source: Source, tree: ast.File, problems: list[Diagnostic], depth: int
+        self,
+        library: Library,
+        source: Source,
+        tree: ast.File,
+        problems: list[Diagnostic],
+        depth: int,
+        shipped: bool,
     ) -> None:
         self.library = library
+        self.shipped = shipped  # a file of the library, whose imports are too
         self.source = source
         self.tree = tree
         self.problems = problems
         self.depth = depth
         self.errors = tuple(d.span for d in problems if d.severity == "error")  # of syntax
-        self.lost = frozenset(n for s in self.errors for n in names_lost(s))
+        self.lost = {n for s in self.errors for n in names_lost(s)}  # names whose declaration is wrong
         self.declarations: dict[str, Declaration] = {}
         self.imports: dict[str, tuple[ast.Import, ast.ImportName | None]] = {}
         self.claimed: dict[str, Span] = {}  # where each name is declared first
-        self.compiled: dict[str, Any] = {}  # archs, by name
+        self.compiled: dict[Any, Any] = {}  # archs, by name and further requirements
         self._values: dict[str, Any] = {}
         self._resolving: set[str] = set()
         self._ambients: frozenset[str] | None = None
+        self._family: list[Module] | None = None
         for statement in tree.statements:
             self._declare(statement)
 
@@ -71,6 +80,7 @@ class Module:
                     "E0204", "a top-level constant is written `name = value`", statement.span,
                     "not a single name", ("give each constant a line of its own",),
                 )  # fmt: skip
+                self.lost.update(target_names(statement.target))
                 return
             self._claim(statement.target.id, statement.target.span)
             self.declarations[statement.target.id] = statement
@@ -176,7 +186,8 @@ class Module:
         """Ambient parameters that some visible op or block declares."""
         if self._ambients is None:
             found = {a for t in primitives().values() for a in t.ambients}
-            found |= self._declared_ambients(set())
+            for module in self.family():
+                found |= module._own_ambients()
             self._ambients = frozenset(found)
         return self._ambients
 
@@ -196,24 +207,32 @@ class Module:
             "nothing would read it", (help,),
         )  # fmt: skip
 
-    def _declared_ambients(self, seen: set[int]) -> set[str]:
-        """Those of this module's blocks and, transitively, of the modules it imports."""
-        if id(self) in seen:
-            return set()
-        seen.add(id(self))
-        found = {
+    def all_problems(self) -> list[Diagnostic]:
+        """The problems of this file and of those it imports, directly or not."""
+        return [d for module in self.family() for d in module.problems]
+
+    def family(self) -> list[Module]:
+        """This file and those it imports, directly or not."""
+        if self._family is None:
+            self._family = list(self._with_imports({}).values())
+        return self._family
+
+    def _with_imports(self, seen: dict[int, Module]) -> dict[int, Module]:
+        if id(self) not in seen:
+            seen[id(self)] = self
+            for statement, _ in self.imports.values():
+                with suppress(Failure):
+                    self.library.import_module(self, statement)._with_imports(seen)
+        return seen
+
+    def _own_ambients(self) -> set[str]:
+        return {
             p.name
             for d in self.declarations.values()
             if isinstance(d, ast.BlockDef)
             for p in d.params
             if p.ambient
         }
-        for statement, _ in self.imports.values():
-            try:
-                found |= self.library.import_module(self, statement)._declared_ambients(seen)
-            except Failure:
-                continue
-        return found
 
     # ------------------------------------------------------------ blocks
 
@@ -224,17 +243,18 @@ class Module:
         expressions = ExpressionCompiler(self, names)
         for param in definition.params:
             tensor = is_tensor_param(param)
-            if tensor is not None:
+            if tensor is not None and not param.ambient:
                 tensors.append(tensor)
                 continue
-            assert param.type is not None  # is_tensor_param covers its absence
+            # an ambient tensor is a mistake, reported where it is declared
+            type_ = param.type if tensor is None and param.type is not None else ast.TypeExpr("any", ())
             params.append(
                 SigParam(
                     param.name,
-                    param.type,
+                    type_,
                     param.ambient,
                     param.default is None,
-                    describe_type(param.type),
+                    describe_type(type_),
                     "" if param.default is None else " ".join(param.default.span.text.split()),
                 )
             )

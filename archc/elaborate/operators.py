@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from archc.diagnostics import Span
@@ -15,6 +16,7 @@ from archc.elaborate.frame import ElabFrame
 from archc.elaborate.signature import primitives
 from archc.elaborate.values import (
     IDENTITY,
+    MISSING,
     Composition,
     Failure,
     Function,
@@ -22,12 +24,12 @@ from archc.elaborate.values import (
     Step,
     Tensor,
     a_type,
-    check_nesting,
     fail,
     is_op,
     show,
     show_shape,
     tensors_in,
+    weigh,
 )
 from archc.syntax import ast
 
@@ -36,6 +38,14 @@ class Special(Function):
     """A builtin that needs the frame: called with (frame, args, span)."""
 
     __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lambda(Special):
+    """An `fn`. direct: called with (frame, values, span) for arguments given by position; MISSING where those
+    are not as many as the parameters, or hold tensors."""
+
+    direct: Callable[..., Any] = lambda f, values, span: MISSING
 
 
 def attribute(value: Tensor, name: str, span: Span) -> Any:
@@ -193,11 +203,11 @@ def truth(value: Any, span: Span) -> bool:
 
 
 def bounded(value: Any, f: ElabFrame, span: Span) -> Any:
-    """A new list or tuple, once its nesting is known to be within the limit; raises Failure."""
+    """A new list or tuple, once its nesting and size are known to be within the limits; raises Failure."""
     for item in value:
         if type(item) is list or type(item) is tuple:
-            f.run.spend(len(item) // 16, span)
-            check_nesting(item, span)
+            f.run.spend(weigh(value, span) // 16, span)
+            break
     return value
 
 
@@ -235,8 +245,10 @@ def call_function(
                 "this is a tensor",
                 help,
             )
-        if isinstance(value, list | tuple | range):
-            f.run.spend(min(len(value), MAX_LIST + 1) // 16, span)
+        if type(value) is list or type(value) is tuple:
+            f.run.spend(weigh(value, span), span)
+        elif isinstance(value, range):
+            f.run.spend(min(len(value), MAX_LIST + 1) // 8, span)
     try:
         result = function.call(
             *[v for n, v, _ in args if n is None], **{n: v for n, v, _ in args if n is not None}
@@ -273,7 +285,7 @@ def _sum(f: ElabFrame, args: list[tuple[str | None, Any, Span]], span: Span) -> 
         return items[0] if len(items) == 1 else tensor_call(f, "add", [items], {}, span)
     if not all(map(is_number, items)):
         raise fail("E0420", "sum needs numbers or tensors, all of one kind", span, f"sum of {show(items)}")
-    f.run.spend(len(items) // 16, span)
+    f.run.spend(len(items) // 8, span)
     return arithmetic.check_number(sum(items), span)
 
 

@@ -50,6 +50,7 @@ class Run:
         self.depth = 0
         self.diagnostics: list[Diagnostic] = []
         self.reported: set[Any] = set()
+        self.failed = False  # a statement was given up, for an error reported here or elsewhere
         self.stack: list[StackEntry] = []
         self.bodies: list[Body] = []
         self.failed_templates: dict[Any, Template] = {}
@@ -72,6 +73,7 @@ class Run:
         if key in self.reported:
             return
         self.reported.add(key)
+        self.failed |= placed.severity == "error"
         self.diagnostics.append(placed)
         if len(self.diagnostics) >= MAX_DIAGNOSTICS:
             message = f"more than {MAX_DIAGNOSTICS} errors: stopped here"
@@ -209,6 +211,8 @@ class Run:
         for i, param in enumerate(target.tensors):
             if type(tensors[i]) is not Tensor or param.many:
                 tensors[i] = check_tensor(target, param, tensors[i], span)
+                if param.many:
+                    self.spend(len(tensors[i]), span)
         ambient = frame.ambient if op.captured is None else op.captured
         if isinstance(target, PrimitiveTarget):
             flat = [t for value in tensors for t in (value if type(value) is list else (value,))]

@@ -10,7 +10,7 @@ from archc.diagnostics import Diagnostic, Span, did_you_mean
 from archc.elaborate import arithmetic
 from archc.elaborate.expressions import Closure, ExpressionCompiler
 from archc.elaborate.frame import ElabFrame
-from archc.elaborate.operators import Special, iterate, special, tensor_operator, truth
+from archc.elaborate.operators import Lambda, Special, iterate, tensor_operator, truth
 from archc.elaborate.signature import given_twice, not_given
 from archc.elaborate.targets import names_lost, target_names, target_setter
 from archc.elaborate.values import (
@@ -118,6 +118,7 @@ class StatementCompiler:
                 except Failure as failure:
                     if failure.diagnostic is not None:
                         f.run.report(failure.diagnostic)
+                    f.run.failed = True
                     f.body.reusable = False
                     spoil(f, names)
                     if returns:
@@ -152,6 +153,7 @@ class StatementCompiler:
         outcome = (MISSING,) if error.source.line(line).split()[:1] == ["return"] else None
 
         def spoiled(f: ElabFrame) -> tuple[Any] | None:
+            f.run.failed = True
             f.body.reusable = False
             spoil(f, [*names, f.current] if f.current else names)
             return outcome
@@ -304,20 +306,31 @@ def function_maker(
                 if name not in defaults:
                     raise not_given(node.name, name, described, span)
                 frame.vars[name] = defaults[name](frame)
+            return run(frame, span)
+
+        def direct(f: ElabFrame, values: list[Any], span: Span) -> Any:
+            if len(values) != len(names):
+                return MISSING
+            for given in values:
+                if type(given) is not int and type(given) is not float and tensors_in(given):
+                    return MISSING
+            bound = dict(zip(names, values, strict=True))
+            return run(ElabFrame(f.run, {**around, **bound} if around else bound, f.ambient, f.body), span)
+
+        def run(f: ElabFrame, span: Span) -> Any:
             if not value:
                 recursive = module.recursion(node)
                 if recursive is not None:
                     raise Failure(recursive)
                 value.append(inner.compile(node.value))
             f.run.enter(span)
-            f.run.spend(10, span)
+            f.run.spend(20, span)
             try:
-                result = value[0](frame)
+                return value[0](f)
             finally:
                 f.run.depth -= 1
-            return result
 
-        return special(node.name, described, call)
+        return Lambda(node.name, call, described, direct)
 
     return make
 

@@ -251,18 +251,34 @@ def show_shape(shape: tuple[int, ...]) -> str:
 
 
 MAX_NESTING = 64
+MAX_WEIGHT = 2**18
 
 
-def check_nesting(value: Any, span: Span) -> None:
-    """Raises Failure for lists in lists in lists … beyond MAX_NESTING; everything else may recurse freely."""
-    if type(value) in (list, tuple) and _deeper(value, MAX_NESTING - 1):
-        raise fail("E0908", f"lists are nested more than {MAX_NESTING} deep", span)
+def weigh(value: Any, span: Span) -> int:
+    """How many items a list holds, those of lists within it counted wherever they occur.
 
+    Raises Failure beyond MAX_WEIGHT, or where lists are nested more than MAX_NESTING deep: everything else
+    may walk through values freely.
+    """
+    known: dict[int, int] = {}
 
-def _deeper(value: Any, left: int) -> bool:
-    if left == 0:
-        return True
-    return any(type(v) in (list, tuple) and _deeper(v, left - 1) for v in value)
+    def walk(items: Any, left: int) -> int:
+        total = len(items)
+        for item in items:
+            if type(item) is list or type(item) is tuple:
+                if left == 0:
+                    raise fail("E0908", f"lists are nested more than {MAX_NESTING} deep", span)
+                weight = known.get(id(item))
+                if weight is None:
+                    weight = known[id(item)] = walk(item, left - 1)
+                total += weight
+        if total > MAX_WEIGHT:
+            raise fail(
+                "E0904", f"a list may hold at most {MAX_WEIGHT:,} items, those of inner lists counted", span
+            )
+        return total
+
+    return walk(value, MAX_NESTING - 1)
 
 
 def tensors_in(value: Any) -> bool:

@@ -19,7 +19,9 @@ def build(text: str, **options: Any) -> Graph:
         return archc.load(path, **options)
 
 
-def arch(body: str, *, params: str = "", blocks: str = "", size: str = "8 x 16 x 16", **options: Any) -> Graph:
+def arch(
+    body: str, *, params: str = "", blocks: str = "", size: str = "8 x 16 x 16", **options: Any
+) -> Graph:
     """The graph of an arch with this body."""
     return build(f"{blocks}\narch net({params}) {{\n  input {size}\n{body}\n}}\n", **options)
 

@@ -115,7 +115,10 @@ def test_arithmetic_on_tensors() -> None:
 def test_ambient_value_comes_from_argument_then_set_then_default() -> None:
     assert ops(arch("  head pair(4)", blocks=PAIR)) == ["conv", "batch_norm", "relu"]
     assert ops(arch("  set norm = layer_norm\n  head pair(4)", blocks=PAIR))[1] == "layer_norm"
-    assert ops(arch("  set norm = layer_norm\n  head pair(4, norm = identity)", blocks=PAIR)) == ["conv", "relu"]
+    assert ops(arch("  set norm = layer_norm\n  head pair(4, norm = identity)", blocks=PAIR)) == [
+        "conv",
+        "relu",
+    ]
 
 
 def test_an_explicit_ambient_reaches_inner_blocks_but_a_default_does_not() -> None:
@@ -131,7 +134,13 @@ def test_set_ends_with_its_brace() -> None:
 
 def test_the_bare_name_means_the_value_set() -> None:
     assert ops(arch("  set act = silu\n  head act", blocks=PAIR)) == ["silu"]
-    assert arch("  set conv = conv(bias = true)\n  head conv(4, 1)", blocks="block b(x, ambient conv: op = conv) { return x -> conv(1) }").cost.params == 36
+    assert (
+        arch(
+            "  set conv = conv(bias = true)\n  head conv(4, 1)",
+            blocks="block b(x, ambient conv: op = conv) { return x -> conv(1) }",
+        ).cost.params
+        == 36
+    )
 
 
 def test_a_partial_op_captures_the_ambients_where_it_is_written() -> None:
@@ -147,7 +156,9 @@ def test_ambient_parameters_of_primitives() -> None:
 
 def test_unknown_and_unread_sets() -> None:
     assert codes("  set nrom = identity\n  head pair(4)", blocks=PAIR) == ["E0203"]
-    assert codes("  set se = 0.5\n  head pair(4)", blocks=PAIR + "\nblock s(x, ambient se: float = 0) { return x }") == ["W0201"]
+    assert codes(
+        "  set se = 0.5\n  head pair(4)", blocks=PAIR + "\nblock s(x, ambient se: float = 0) { return x }"
+    ) == ["W0201"]
 
 
 # ---------------------------------------------------------------- sections and control flow
@@ -191,16 +202,22 @@ def test_section_bodies_share_the_variables() -> None:
 
 def test_assignment_to_the_current_tensor_counts() -> None:
     assert ops(arch("  x = x -> relu\n  head silu")) == ["relu", "silu"]
-    assert build("arch net() {\n input image: 3 x 8 x 8\n image = image -> relu\n stem conv(4)\n}").nodes[-1].shape == (4, 8, 8)
+    assert build("arch net() {\n input image: 3 x 8 x 8\n image = image -> relu\n stem conv(4)\n}").nodes[
+        -1
+    ].shape == (4, 8, 8)
 
 
 def test_for_unrolls_and_if_chooses() -> None:
-    graph = arch("  for i in 0..4 { if i % 2 == 0 { x = x -> relu } else if i == 1 { x = x -> silu } else { x = x -> tanh } }")
+    graph = arch(
+        "  for i in 0..4 { if i % 2 == 0 { x = x -> relu } else if i == 1 { x = x -> silu } else { x = x -> tanh } }"
+    )
     assert ops(graph) == ["relu", "silu", "relu", "tanh"]
 
 
 def test_drop_path_takes_its_place_among_the_stage_repetitions() -> None:
-    body = "  stage 2 x pair(8) -> drop_path(0.4)\n  stage 2 x pair(8) -> drop_path(0.3, schedule = \"i/(n-1)\")"
+    body = (
+        '  stage 2 x pair(8) -> drop_path(0.4)\n  stage 2 x pair(8) -> drop_path(0.3, schedule = "i/(n-1)")'
+    )
     found = [n.op for n in arch(body, blocks=PAIR).nodes if n.op.name == "drop_path"]
     assert [op.rate_here() if hasattr(op, "rate_here") else (op.index, op.total) for op in found] == [
         (0, 4), (1, 4), (2, 4), (3, 4),
@@ -248,14 +265,18 @@ def test_parameters_from_outside(tmp_path) -> None:
 
 
 def test_train_only_outputs() -> None:
-    graph = arch("  y = x -> relu\n  output train_only aux = y -> global_avg_pool -> linear(5)\n  head tanh\n  z = y -> silu")
+    graph = arch(
+        "  y = x -> relu\n  output train_only aux = y -> global_avg_pool -> linear(5)\n  head tanh\n  z = y -> silu"
+    )
     assert [(o.name, o.train_only) for o in graph.outputs] == [("out", False), ("aux", True)]
     assert (graph.cost.params, graph.train_only_cost.params) == (0, 45)
     assert "silu" not in ops(graph), "nodes that reach no output are pruned"
 
 
 def test_several_inputs_and_outputs() -> None:
-    graph = build("arch net() {\n input a: 3 x 8 x 8\n input b: 2 x 8 x 8\n return (concat(a, b), b -> relu)\n}")
+    graph = build(
+        "arch net() {\n input a: 3 x 8 x 8\n input b: 2 x 8 x 8\n return (concat(a, b), b -> relu)\n}"
+    )
     assert [n.shape for n in graph.inputs] == [(3, 8, 8), (2, 8, 8)]
     assert [o.name for o in graph.outputs] == ["out0", "out1"]
 
@@ -285,13 +306,16 @@ def test_require() -> None:
 
 # ---------------------------------------------------------------- choices
 
-SPACE = """
+SPACE = (
+    """
 arch space(d: int in 1..=3, w: int in 8..=64 step 8 log, b: float in {1, 2} = 1) {
   input 8 x 8 x 8
   require w >= 16
   stage d x pick([conv(w, 3), conv(w, 1)])
 }
-""" + PAIR
+"""
+    + PAIR
+)
 
 
 def test_open_choices_need_answers(tmp_path) -> None:

@@ -12,12 +12,25 @@ REGNET_Y = ("400mf", "800mf", "1_6gf", "3_2gf", "8gf", "16gf", "32gf", "128gf")
 SMALL = {"regnetx_002", "regnety_004", "regnet_y_400mf", "nf_regnet_b1"}
 
 DEEP = {f"nfnet_f{i}{where}" for i in range(3, 7) for where in ("", "_gamma_in_conv")}  # beyond 150 layers
+HEAVY = {
+    *DEEP,
+    "nfnet_f2",
+    "nfnet_f2_gamma_in_conv",
+    "regnet_y_128gf",
+}  # gradients would take more than 10 GB
 
 
 def _twin(spec: str, module: str, name: str = "") -> Twin:
     tolerance = 1e-4 if spec in DEEP else 1e-5
-    peer = f"{module}:{name or spec}"
-    return Twin(spec, peer, input=SIZE, odd=ODD, small=spec in SMALL, tolerance=tolerance)
+    return Twin(
+        spec,
+        f"{module}:{name or spec}",
+        input=SIZE,
+        odd=ODD,
+        small=spec in SMALL,
+        tolerance=tolerance,
+        gradient=spec not in HEAVY,
+    )
 
 
 TWINS = [

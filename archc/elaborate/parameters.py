@@ -1,0 +1,257 @@
+"""The parameters of an arch: their domains and defaults compiled once, their arguments bound at each call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from archc.diagnostics import Span, did_you_mean
+from archc.elaborate.choosers import DomainValues
+from archc.elaborate.definition import Definition
+from archc.elaborate.domains import domain_values
+from archc.elaborate.expressions import Closure, ExpressionCompiler
+from archc.elaborate.frame import ElabFrame, StackEntry
+from archc.elaborate.run import Run
+from archc.elaborate.signature import convert, given_twice, wrong_type
+from archc.elaborate.statements import free_names
+from archc.elaborate.values import MISSING, POISON, Failure, fail, key_of, show
+from archc.syntax import ast
+
+if TYPE_CHECKING:
+    from archc.elaborate.module import Module
+
+MAX_DOMAINS = 1_000
+"""How many domains are kept of a parameter whose domain depends on others."""
+
+Given = tuple[Any, Span]
+"""A value and where it was written."""
+
+
+@dataclass(slots=True)
+class CompiledParam:
+    """A parameter with its default and its domain as closures.
+
+    reads: earlier parameters its domain mentions. domains: those found, by their values. settled: the value of
+    a literal default, once found to be in order.
+    """
+
+    node: ast.Param
+    default: Closure | None
+    domain: Callable[[ElabFrame], DomainValues] | None
+    reads: tuple[str, ...]
+    domains: dict[Any, DomainValues] = field(default_factory=dict)
+    settled: Any = MISSING
+
+
+@dataclass(slots=True)
+class Parameters:
+    """All parameters of an arch, and the arguments that variants of it bind."""
+
+    params: list[CompiledParam]
+    by_name: dict[str, ast.Param]
+    variants: dict[int, dict[str, Given]] = field(
+        default_factory=dict
+    )  # by the id of a variant, where constant
+
+
+def compile_parameters(module: Module, params: tuple[ast.Param, ...]) -> Parameters:
+    """A parameter's default and domain may mention the parameters before it."""
+    compiled = []
+    before: frozenset[str] = frozenset()
+    for param in params:
+        compiler = ExpressionCompiler(module, before)
+        default = _default(param, compiler)
+        reads = tuple(sorted(before & set(free_names(param.domain))))
+        compiled.append(CompiledParam(param, default, _domain(param, compiler), reads))
+        before |= {param.name}
+    return Parameters(compiled, {p.name: p for p in params})
+
+
+def _default(param: ast.Param, compiler: ExpressionCompiler) -> Closure | None:
+    if param.default is None:
+        return None
+    value = compiler.compile(param.default)
+    if "pick" not in free_names(param.default):
+        return value
+    entry = StackEntry(f"in the default of {param.name}", param.span)
+
+    def picked(f: ElabFrame) -> Any:
+        f.run.stack.append(entry)  # names the picks: `cell[0]`, `cell[1]`, …
+        try:
+            return value(f)
+        finally:
+            f.run.stack.pop()
+
+    return picked
+
+
+def _domain(param: ast.Param, compiler: ExpressionCompiler) -> Callable[[ElabFrame], DomainValues] | None:
+    if param.domain is None:
+        return None
+    closures: dict[int, Closure] = {}
+
+    def domain(f: ElabFrame) -> DomainValues:
+        def evaluate(expression: ast.Expr) -> Any:
+            closure = closures.get(id(expression))
+            if closure is None:
+                closure = closures[id(expression)] = compiler.compile(expression)
+            return closure(f)
+
+        return domain_values(param, evaluate)
+
+    return domain
+
+
+def bind_arguments(
+    run: Run, target: Definition, parameters: Parameters, given: dict[str, Any], frame: ElabFrame
+) -> dict[str, Any]:
+    """Each parameter's value: given, else by a variant, else its default, else chosen. Raises Failure."""
+    chosen: dict[str, Given] = {}
+    for variant in reversed(target.variants):
+        found = parameters.variants.get(id(variant))
+        if found is None:
+            found = _variant_arguments(target, variant, parameters.by_name, frame)
+            if "pick" not in free_names(variant.base):
+                parameters.variants[id(variant)] = found
+        chosen.update(found)
+    if given:
+        chosen.update(_given(target, given, parameters.by_name, frame))
+    values: dict[str, Any] = {}
+    inner = ElabFrame(run, values, frame.ambient, frame.body)
+    for param in parameters.params:
+        name = param.node.name
+        if param.settled is not MISSING and name not in chosen:
+            values[name] = param.settled
+            continue
+        try:
+            values[name] = _argument(run, target, param, chosen.get(name), inner)
+        except Failure as failure:
+            values[name] = POISON
+            run.failed = True
+            if failure.diagnostic is not None:
+                run.report(failure.diagnostic)
+    return values
+
+
+def _given(
+    target: Definition, given: dict[str, Any], params: dict[str, ast.Param], frame: ElabFrame
+) -> dict[str, Given]:
+    found: dict[str, Given] = {}
+    for name, value in given.items():
+        if name not in params:
+            raise fail(
+                "E0401", f"{target.arch.name} has no parameter `{name}`", target.arch.name_span, "declared here",
+                did_you_mean(name, params) or (f"it has: {', '.join(params) or 'none'}",),
+            )  # fmt: skip
+        if isinstance(value, ast.Expr):
+            value = ExpressionCompiler(target.module, frozenset()).compile(value)(frame)
+        elif isinstance(value, str) and _wants_op(params[name]):
+            value = ExpressionCompiler(target.module, frozenset()).compile(ast.Name(value))(frame)
+        found[name] = (value, params[name].span)
+    return found
+
+
+def _argument(
+    run: Run, target: Definition, compiled: CompiledParam, chosen: Given | None, frame: ElabFrame
+) -> Any:
+    param = compiled.node
+    if param.type is None or param.type.name == "tensor":
+        raise fail(
+            "E0502", f"an arch takes no tensors: give `{param.name}` a type", param.span,
+            "a parameter without a type is a tensor",
+            (f"write `{param.name}: {_type_of(param)}`; tensors come from `input`",),
+        )  # fmt: skip
+    domain = None if compiled.domain is None else _found_domain(compiled, frame)
+    if chosen is not None:
+        value, span = chosen
+    elif compiled.default is not None:
+        assert param.default is not None  # it is what was compiled
+        run.stack.append(
+            StackEntry(f"in the default of {param.name}", param.span)
+        )  # what picks in it are named by
+        try:
+            value, span = compiled.default(frame), param.default.span
+        finally:
+            run.stack.pop()
+    elif domain is not None and run.chooser is not None:
+        return convert(run.chooser.domain(param.name, domain), param.type)
+    elif domain is not None:
+        raise fail(
+            "E0507", f"`{param.name}` is open: it may be any of {domain.describe()}", param.span, "no default",
+            (f"pass `-p {param.name}=…`, or draw one with `--sample SEED`",),
+        )  # fmt: skip
+    else:
+        raise fail(
+            "E0503", f"{target.name}: `{param.name}` needs a value", param.span, "no default",
+            (f"pass `-p {param.name}=…`, or build one of the file's variants",),
+        )  # fmt: skip
+    found = convert(value, param.type)
+    if found is MISSING:
+        raise Failure(wrong_type(target.arch.name, param.name, param.type, value, span))
+    if domain is not None and not domain.holds(found):
+        raise fail(
+            "E0504", f"`{param.name}` = {show(found)} is outside its domain {domain.describe()}", span,
+            "outside", ("widen the domain, or choose another value",),
+        )  # fmt: skip
+    if (
+        chosen is None
+        and not compiled.reads
+        and isinstance(param.default, ast.Number | ast.String | ast.Bool)
+    ):
+        compiled.settled = found
+    return found
+
+
+def _found_domain(compiled: CompiledParam, frame: ElabFrame) -> DomainValues:
+    assert compiled.domain is not None  # the caller checked
+    if any(frame.vars[name] is POISON for name in compiled.reads):
+        raise Failure
+    key = tuple([key_of(frame.vars[name]) for name in compiled.reads])
+    found = compiled.domains.get(key)
+    if found is None:
+        if len(compiled.domains) >= MAX_DOMAINS:
+            compiled.domains.clear()
+        found = compiled.domains[key] = compiled.domain(frame)
+    return found
+
+
+def _variant_arguments(
+    target: Definition, variant: ast.VariantDef, params: dict[str, ast.Param], frame: ElabFrame
+) -> dict[str, Given]:
+    compiler = ExpressionCompiler(target.module, frozenset())
+    found: dict[str, Given] = {}
+    order = list(params)
+    for i, arg in enumerate(variant.base.args):
+        name = arg.name
+        if name is None:
+            if i >= len(order):
+                many = f"{len(order)} argument{'s' if len(order) != 1 else ''}"
+                raise fail(
+                    "E0402", f"{target.arch.name} takes at most {many}", arg.span, "one too many",
+                    (f"it has: {', '.join(order) or 'no parameters'}",),
+                )  # fmt: skip
+            name = order[i]
+        if name not in params:
+            raise fail(
+                "E0401", f"{target.arch.name} has no parameter `{name}`", arg.span, "unknown parameter",
+                did_you_mean(name, params) or (f"it has: {', '.join(order) or 'no parameters'}",),
+            )  # fmt: skip
+        if name in found:
+            raise given_twice(target.arch.name, name, arg.span)
+        found[name] = (compiler.compile(arg.value)(frame), arg.span)
+    return found
+
+
+def _type_of(param: ast.Param) -> str:
+    """`int = 64`: a parameter's default with the type it has, `int` without a default."""
+    default = param.default
+    kinds = {ast.String: "string", ast.Bool: "bool", ast.ListExpr: "list"}
+    kind = kinds.get(type(default), "int")
+    if isinstance(default, ast.Number) and isinstance(default.value, float):
+        kind = "float"
+    return kind if default is None else f"{kind} = {default.span.text}"
+
+
+def _wants_op(param: ast.Param) -> bool:
+    return param.type is not None and param.type.name == "op"
