@@ -63,7 +63,9 @@ def _one_sided(a: Section | None, b: Section | None) -> SectionChange:
     )
 
 
-def _aligned(ours: Sequence[Section], theirs: Sequence[Section]) -> Iterable[tuple[Section | None, Section | None]]:
+def _aligned(
+    ours: Sequence[Section], theirs: Sequence[Section]
+) -> Iterable[tuple[Section | None, Section | None]]:
     names = [s.name for s in ours], [s.name for s in theirs]
     for kind, i, j, k, m in SequenceMatcher(None, *names, autojunk=False).get_opcodes():
         if kind == "equal":

@@ -67,7 +67,13 @@ class _Search:
 
 
 def fit(
-    measure: Measure, budget: int, *, whole: bool, start: float = 1.0, low: float = 0.0, high: float = float("inf")
+    measure: Measure,
+    budget: int,
+    *,
+    whole: bool,
+    start: float = 1.0,
+    low: float = 0.0,
+    high: float = float("inf"),
 ) -> Fit:
     """The value whose figure is nearest to the budget, for a figure that grows with the parameter.
 

@@ -31,9 +31,7 @@ def reference_variances(target: Definition, graph: Graph) -> tuple[Variance, ...
     ids, values = _expand(state.body.items, [], [], state.body.value_count, found, inputs)
     live = _reaching(inputs, [ids[tensor.ref] for _, tensor, _, _ in state.outputs])
     asserted = {ids[v]: values[v] for v in _aliases(state.body.items)}
-    kept = [
-        asserted.get(i, variance) for i, variance in enumerate(found) if i in live or not inputs[i]
-    ]
+    kept = [asserted.get(i, variance) for i, variance in enumerate(found) if i in live or not inputs[i]]
     if len(kept) != len(graph.nodes):
         raise ValueError(f"{graph.name} has other nodes than {target.module.source.name} gives")
     return tuple(kept)
@@ -67,7 +65,12 @@ def _expand(
             inner = item.template
             size = max([inner.input_count, *(_after(i) for i in inner.items)])
             inside = _expand(
-                inner.items, [ids[i] for i in item.inputs], [known[i] for i in item.inputs], size, found, inputs
+                inner.items,
+                [ids[i] for i in item.inputs],
+                [known[i] for i in item.inputs],
+                size,
+                found,
+                inputs,
             )
             for alias in _aliases(inner.items):
                 found[inside[0][alias]] = inside[1][alias]  # what was asserted of a node is its variance

@@ -46,7 +46,9 @@ def parse_budget(text: str) -> int:
 @click.option("--macs", type=parse_budget, metavar="N", help="Multiply-adds to come to.")
 @click.option("--flops", type=parse_budget, metavar="N", help="Floating-point operations to come to.")
 @click.option("--activations", type=parse_budget, metavar="N", help="Convolution outputs to come to.")
-@click.option("--input", "input_", type=parse_input, metavar="CxHxW", help="Input size instead of the declared one.")
+@click.option(
+    "--input", "input_", type=parse_input, metavar="CxHxW", help="Input size instead of the declared one."
+)
 @format_option
 @click.pass_context
 def command(
@@ -86,7 +88,9 @@ def command(
     except Unreachable as ends:
         if ends.lowest is None or ends.highest is None:
             raise failures[-1] from None
-        reach = " and ".join(f"{f:,} at {name} = {v:g}" for v, f in dict.fromkeys((ends.lowest, ends.highest)))
+        reach = " and ".join(
+            f"{f:,} at {name} = {v:g}" for v, f in dict.fromkeys((ends.lowest, ends.highest))
+        )
         raise click.ClickException(
             f"{metric} = {budget:,} is unreachable by {name}: it comes to {reach}"
         ) from None

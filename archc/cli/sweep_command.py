@@ -75,8 +75,12 @@ def _steps(low: float, high: float, by: float, inclusive: bool) -> list[float]:
     "-p", "axes", type=parse_values, multiple=True, required=True, metavar="NAME=VALUES",
     help="A parameter and its values; several make a grid.",
 )  # fmt: skip
-@click.option("--input", "input_", type=parse_input, metavar="CxHxW", help="Input size instead of the declared one.")
-@click.option("--format", "format_", type=click.Choice(["text", "csv", "json"]), default="text", show_default=True)
+@click.option(
+    "--input", "input_", type=parse_input, metavar="CxHxW", help="Input size instead of the declared one."
+)
+@click.option(
+    "--format", "format_", type=click.Choice(["text", "csv", "json"]), default="text", show_default=True
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -121,12 +125,15 @@ def _print(rows: list[dict[str, Any]], names: list[str], format_: str) -> None:
         return
     columns = (*names, *FIGURES)
     cells = [
-        (*(str(row["arguments"][n]) for n in names), *(_figure(row, f, format_) for f in FIGURES)) for row in rows
+        (*(str(row["arguments"][n]) for n in names), *(_figure(row, f, format_) for f in FIGURES))
+        for row in rows
     ]
     if format_ == "csv":
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerows([(*columns, "error"), *((*c, r["error"] or "") for c, r in zip(cells, rows, strict=True))])
+        writer.writerows(
+            [(*columns, "error"), *((*c, r["error"] or "") for c, r in zip(cells, rows, strict=True))]
+        )
         click.echo(out.getvalue(), nl=False)
         return
     print_table(columns, cells, left=len(names))

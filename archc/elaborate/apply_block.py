@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import Diagnostic, Span
-from archc.elaborate.builder import Body, Template, all_used
+from archc.elaborate.builder import Body, Template, dead_values
 from archc.elaborate.frame import ElabFrame, StackEntry
 from archc.elaborate.signature import BlockTarget, convert, not_given, wrong_type
 from archc.elaborate.values import (
@@ -160,7 +160,7 @@ def _elaborate_block(
         frozenset(run.read_ambients),
         failed,
         tuple(t.tainted for t in outputs),
-        all_used(body.items, refs, body.value_count),
+        dead_values(body.items, refs, body.value_count),
     )
     run.read_ambients |= read_before
     if failed:

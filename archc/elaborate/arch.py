@@ -8,7 +8,7 @@ from typing import Any
 
 from archc.diagnostics import ArchError, Diagnostic, Span
 from archc.elaborate.arch_statements import METRICS, ArchCompiler, Claimed
-from archc.elaborate.builder import Body, all_used
+from archc.elaborate.builder import Body, dead_values
 from archc.elaborate.choosers import Chooser
 from archc.elaborate.definition import Definition
 from archc.elaborate.expressions import ExpressionCompiler
@@ -189,7 +189,7 @@ class ArchRun:
         """The costs: summed as the body grew, unless some of it is dead or only for training."""
         if not any(train for _, _, train, _ in self.outputs):
             outputs = tuple([tensor.ref for _, tensor, _, _ in self.outputs])
-            if all_used(self.body.items, outputs, self.body.value_count):
+            if not dead_values(self.body.items, outputs, self.body.value_count):
                 return Figures(self.body.cost, FREE)
         return self._graph()
 

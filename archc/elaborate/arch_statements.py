@@ -148,7 +148,7 @@ class ArchCompiler(StatementCompiler):
             found = value(f)
             if not isinstance(found, Tensor):
                 raise fail("E0509", f"an output must be a tensor, not {show(found)}", node.value.span,
-                           f"this is {a_type(found)}")  # fmt: skip
+                           f"this is {a_type(found)}", ("what is known of a network stands in `info`",))  # fmt: skip
             if node.name == "out":
                 raise fail("E0514", "`out` is the name of the arch's own output", node.span, "",
                            ("choose another name, such as `aux`",))  # fmt: skip

@@ -46,6 +46,8 @@ def binary(op: str, left: Any, right: Any, span: Span) -> Any:
         help = ("parenthesise the pipe: `->` binds looser than operators, so write `a + (x -> f)`",)
     elif isinstance(left, str) or isinstance(right, str):
         help = ("strings only join strings",)
+    elif isinstance(left, list | tuple | range):
+        help = ("lists only join lists: `xs + [x]`",)
     raise fail(
         "E0410", f"`{op}` does not take {a_type(left)} and {a_type(right)}", span,
         f"{show(left)} {op} {show(right)}", help,
@@ -115,7 +117,7 @@ def compare(op: str, left: Any, right: Any, span: Span) -> bool:
         else:
             raise fail(
                 "E0410", f"`{op}` needs a list or a range on its right, not {a_type(right)}", span,
-                f"{show(left)} {op} {show(right)}",
+                f"{show(left)} {op} {show(right)}", ("such as `[1, 2, 4]` or `1..=4`",),
             )  # fmt: skip
         return inside == (op == "in")
     if (is_number(left) and is_number(right)) or (isinstance(left, str) and isinstance(right, str)):

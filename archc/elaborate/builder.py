@@ -83,7 +83,7 @@ class Template:
     read_ambients: frozenset[str]
     failed: bool
     tainted: tuple[bool, ...]
-    all_used: bool  # every value inside reaches an output, so that `cost` counts nothing dead
+    dead: frozenset[int]  # values that reach no output, inputs among them; where it is empty, `cost` is all needed
 
     def variances(self, inputs: tuple[float | str, ...]) -> list[float | str]:
         """Variance of each output given those of the inputs; a string names an op without a rule."""
@@ -171,17 +171,25 @@ class Body:
         return tuple(t.body.variance(t.ref) for t in self.inputs)
 
 
-def all_used(items: list[Item], outputs: tuple[int, ...], value_count: int) -> bool:
-    """Whether every value of a body reaches an output: each is one, or is used by a later one that does."""
+def dead_values(items: list[Item], outputs: tuple[int, ...], value_count: int) -> frozenset[int]:
+    """Values of a body that nothing uses; one of -1 where there are some within an instance.
+
+    Where it finds none, every value reaches an output: each is one, or is used by a later one that does.
+    """
     used = set(outputs)
     for item in items:
         if isinstance(item, AliasItem):
             used.add(item.source)
-            continue
-        if isinstance(item, InstanceItem) and not item.template.all_used:
-            return False
-        used.update(item.inputs)
-    return len(used) == value_count
+        elif isinstance(item, NodeItem):
+            used.update(item.inputs)
+        elif not (dead := item.template.dead):
+            used.update(item.inputs)
+        else:
+            count = item.template.input_count
+            if min(dead) < 0 or max(dead) >= count:
+                return frozenset((-1,))
+            used.update([ref for i, ref in enumerate(item.inputs) if i not in dead])
+    return frozenset() if len(used) == value_count else frozenset(range(value_count)) - used
 
 
 def propagate(items: list[Item], known: dict[int, float | str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from archc.diagnostics import Span
 from archc.elaborate.arithmetic import is_number
 from archc.elaborate.choosers import DomainValues, PowerOfTwoOrLog, RangeValues, SetValues
-from archc.elaborate.values import fail, show
+from archc.elaborate.values import a_type, fail, show
 from archc.syntax import ast
 
 
@@ -19,7 +19,7 @@ def domain_values(param: ast.Param, evaluate: Callable[[ast.Expr], Any]) -> Doma
     if isinstance(domain, ast.SetDomain):
         items = tuple(evaluate(item) for item in domain.items)
         if not items:
-            raise fail("E0510", f"the domain of `{param.name}` is empty", domain.span)
+            raise fail("E0510", f"the domain of `{param.name}` is empty", domain.span, "no members")
         return SetValues(items)
     whole = param.type is not None and param.type.name == "int"
     if isinstance(domain, ast.RangeDomain):
@@ -35,7 +35,10 @@ def _range(
     step = 1 if domain.step is None else evaluate(domain.step)
     for value in (low, high, step):
         if not is_number(value):
-            raise fail("E0510", f"the domain of `{param.name}` needs numbers, not {show(value)}", domain.span)
+            raise fail(
+                "E0510", f"the domain of `{param.name}` needs numbers, not {show(value)}", domain.span,
+                f"this is {a_type(value)}", ("other values are listed: `in {relu, gelu}`",),
+            )  # fmt: skip
     if domain.step is None and not whole:
         step = (high - low) / 1e6 or 1
     if step <= 0 or not math.isfinite(high - low) or (domain.log and low <= 0):
@@ -46,7 +49,10 @@ def _range(
     if not domain.range.inclusive:
         high = high - step
     if high < low:
-        raise fail("E0510", f"the domain of `{param.name}` is empty", domain.span)
+        raise fail(
+            "E0510", f"the domain of `{param.name}` is empty", domain.span,
+            "no value lies between the two", ("a range goes from low to high; `a..b` leaves out b",),
+        )  # fmt: skip
     return RangeValues(low, high, step, domain.log, whole)
 
 
@@ -55,16 +61,19 @@ def _named(domain: ast.CallDomain, evaluate: Callable[[ast.Expr], Any]) -> Domai
     name = call.function.id if isinstance(call.function, ast.Name) else ""
     if name != "pow2_or_log":
         raise fail(
-            "E0510", "there is no distribution of that name", call.span, "", ("the one there is: pow2_or_log(low, high, step = 8)",),
+            "E0510", "there is no distribution of that name", call.span, "unknown", ("the one there is: pow2_or_log(low, high, step = 8)",),
         )  # fmt: skip
     values: dict[str, Any] = {"step": 1}
     for position, arg in enumerate(call.args):
         key = arg.name or ("low", "high", "step")[min(position, 2)]
         values[key] = evaluate(arg.value)
     if set(values) != {"low", "high", "step"} or not all(_power(v, call.span) for v in values.values()):
-        raise fail("E0510", "pow2_or_log takes (low, high, step), all powers of two", call.span)
+        raise fail(
+            "E0510", "pow2_or_log takes (low, high, step), all powers of two", call.span, "",
+            ("write `pow2_or_log(8, 128, step = 8)`",),
+        )  # fmt: skip
     if values["low"] > values["high"]:
-        raise fail("E0510", "pow2_or_log: low is above high", call.span)
+        raise fail("E0510", "pow2_or_log: low is above high", call.span, "empty", ("low comes first",))
     return PowerOfTwoOrLog(values["low"], values["high"], values["step"])
 
 

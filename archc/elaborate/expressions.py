@@ -12,7 +12,6 @@ from archc.elaborate.arithmetic import MAX_LIST, Interval, is_number
 from archc.elaborate.builtins import FLATTEN
 from archc.elaborate.frame import ElabFrame
 from archc.elaborate.operators import (
-    Lambda,
     Special,
     attribute,
     bounded,
@@ -195,7 +194,10 @@ class ExpressionCompiler:
                 return range(low, high + 1 if inclusive else high)
             if is_number(low) and is_number(high):
                 return Interval(low, high, inclusive)
-            raise fail("E0410", f"a range needs numbers, not {show(low)} and {show(high)}", span)
+            raise fail(
+                "E0410", f"a range needs numbers, not {show(low)} and {show(high)}", span,
+                f"{a_type(low)} and {a_type(high)}",
+            )  # fmt: skip
 
         return make
 
@@ -228,7 +230,11 @@ class ExpressionCompiler:
                 return repeat(f, a, b, span, left_hint, hint_of(node.right), left_span)
             return arithmetic.binary(op, a, b, span)
 
-        return fast.binary(op, left, right, general)
+        return fast.binary(op, left, right, (self._local(node.left), self._local(node.right)), general)
+
+    def _local(self, node: ast.Expr) -> str:
+        """The name of a local variable, or nothing."""
+        return node.id if isinstance(node, ast.Name) and node.id in self.locals else ""
 
     def _BoolOp(self, node: ast.BoolOp) -> Closure:
         left, right = self.compile(node.left), self.compile(node.right)
@@ -324,18 +330,8 @@ class ExpressionCompiler:
         at = node.function.span
         args = [(a.name, a.span, a.value.id if isinstance(a.value, ast.Name) else None) for a in node.args]
         closures = [self.compile(a.value) for a in node.args]
-        positional = all(a.name is None for a in node.args)
 
-        def apply(f: ElabFrame) -> Any:
-            target = function(f)
-            values = [closure(f) for closure in closures]
-            if positional:
-                kind = type(target)
-                if kind is Function or kind is Lambda:
-                    f.run.spend(2, span)
-                    found = fast.call(target, values) if kind is Function else target.direct(f, values, span)
-                    if found is not MISSING:
-                        return found
+        def general(f: ElabFrame, target: Any, values: list[Any]) -> Any:
             spans = f.spans
             given = [
                 (name, value, spans.get(source, where) if source else where)
@@ -363,7 +359,9 @@ class ExpressionCompiler:
                 return call_function(f, FLATTEN, given, span)
             return f.run.call(f, target, given, span, hint)
 
-        return apply
+        if all(a.name is None for a in node.args):
+            return fast.call(function, closures, general, span)
+        return lambda f: general(f, function(f), [closure(f) for closure in closures])
 
     def _Attribute(self, node: ast.Attribute) -> Closure:
         value, name, span = self.compile(node.value), node.name, node.span

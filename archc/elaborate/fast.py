@@ -6,58 +6,81 @@ to that.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
 
 from archc.diagnostics import Span
 from archc.elaborate.arithmetic import MAX_INT
-from archc.elaborate.builtins import BadArgument
 from archc.elaborate.frame import ElabFrame
-from archc.elaborate.operators import bounded, iterate
+from archc.elaborate.operators import Lambda, bounded, iterate
 from archc.elaborate.values import MISSING, Function
 
 Closure = Callable[[ElabFrame], Any]
 General = Callable[[ElabFrame, Any, Any], Any]
 
 LIMIT = float(MAX_INT)
-_TOTAL = {"+": operator.add, "-": operator.sub, "*": operator.mul}
-_DIVIDING = {"/": operator.truediv, "//": operator.floordiv, "%": operator.mod}
+_OPERATORS: dict[str, tuple[Callable[[Any, Any], Any], bool]] = {
+    "+": (operator.add, False),
+    "-": (operator.sub, False),
+    "*": (operator.mul, False),
+    "/": (operator.truediv, True),
+    "//": (operator.floordiv, True),
+    "%": (operator.mod, True),
+}
+"""Each with whether its right operand must not be 0."""
 
 
-def binary(op: str, left: Closure, right: Closure, general: General) -> Closure:
-    """`left op right` as a closure; `general` does what is not a bounded result of two numbers."""
-    if op in _TOTAL:
-        return _total(_TOTAL[op], left, right, general)
-    if op in _DIVIDING:
-        return _dividing(_DIVIDING[op], left, right, general)
-    return _power(left, right, general)
+def binary(op: str, left: Closure, right: Closure, names: tuple[str, str], general: General) -> Closure:
+    """`left op right` as a closure; `general` does what is not a bounded result of two numbers.
 
+    names: of the local variables that the operands are, empty for other operands.
+    """
+    if op == "**":
+        return _power(left, right, general)
+    compute, divides = _OPERATORS[op]
+    one, other = names
 
-def _total(compute: Callable[[Any, Any], Any], left: Closure, right: Closure, general: General) -> Closure:
-    def apply(f: ElabFrame) -> Any:
+    def of_names(f: ElabFrame) -> Any:
+        a, b = f.vars.get(one), f.vars.get(other)
+        of_a, of_b = type(a), type(b)
+        if (of_a is int or of_a is float) and (of_b is int or of_b is float) and (b or not divides):
+            found = compute(a, b)
+            if -LIMIT < found < LIMIT:
+                return found
+        return general(f, left(f), right(f))
+
+    def of_name_and_value(f: ElabFrame) -> Any:
+        a, b = f.vars.get(one), right(f)
+        of_a, of_b = type(a), type(b)
+        if (of_a is int or of_a is float) and (of_b is int or of_b is float) and (b or not divides):
+            found = compute(a, b)
+            if -LIMIT < found < LIMIT:
+                return found
+        return general(f, left(f), b)
+
+    def of_value_and_name(f: ElabFrame) -> Any:
+        a, b = left(f), f.vars.get(other)
+        of_a, of_b = type(a), type(b)
+        if (of_a is int or of_a is float) and (of_b is int or of_b is float) and (b or not divides):
+            found = compute(a, b)
+            if -LIMIT < found < LIMIT:
+                return found
+        return general(f, a, right(f))
+
+    def of_values(f: ElabFrame) -> Any:
         a, b = left(f), right(f)
         of_a, of_b = type(a), type(b)
-        if (of_a is int or of_a is float) and (of_b is int or of_b is float):
+        if (of_a is int or of_a is float) and (of_b is int or of_b is float) and (b or not divides):
             found = compute(a, b)
             if -LIMIT < found < LIMIT:
                 return found
         return general(f, a, b)
 
-    return apply
-
-
-def _dividing(compute: Callable[[Any, Any], Any], left: Closure, right: Closure, general: General) -> Closure:
-    def apply(f: ElabFrame) -> Any:
-        a, b = left(f), right(f)
-        of_a, of_b = type(a), type(b)
-        if (of_a is int or of_a is float) and (of_b is int or of_b is float) and b:
-            found = compute(a, b)
-            if -LIMIT < found < LIMIT:
-                return found
-        return general(f, a, b)
-
-    return apply
+    if one:
+        return of_names if other else of_name_and_value
+    return of_value_and_name if other else of_values
 
 
 def _power(left: Closure, right: Closure, general: General) -> Closure:
@@ -103,18 +126,72 @@ def compare(
     return apply
 
 
-def call(function: Function, values: list[Any]) -> Any:
-    """A builtin on numbers; MISSING where the general way must be taken."""
-    for value in values:
-        if type(value) is not int and type(value) is not float:
-            return MISSING
-    try:
-        found = function.call(*values)
-    except (BadArgument, TypeError, ValueError, OverflowError):
-        return MISSING
-    if (type(found) is int or type(found) is float) and -LIMIT < found < LIMIT:
-        return found
-    return MISSING
+_UNARY: dict[str, Callable[[Any], Any]] = {
+    "abs": abs,
+    "ceil": math.ceil,
+    "floor": math.floor,
+    "int": int,
+    "log": math.log,
+    "log2": math.log2,
+    "round": round,
+    "sqrt": math.sqrt,
+}
+"""Builtins of one number, with an exception for what they do not take."""
+
+
+def call(
+    function: Closure,
+    arguments: list[Closure],
+    general: Callable[[ElabFrame, Any, list[Any]], Any],
+    span: Span,
+) -> Closure:
+    """A call by position as a closure; `general` calls what is not a builtin of one number or an `fn`."""
+    if len(arguments) == 1:
+        return _call_of_one(function, arguments[0], general, span)
+
+    def apply(f: ElabFrame) -> Any:
+        target = function(f)
+        values = [argument(f) for argument in arguments]
+        if type(target) is Lambda:
+            found = target.direct(f, values, span)
+            if found is not MISSING:
+                return found
+        return general(f, target, values)
+
+    return apply
+
+
+def _call_of_one(
+    function: Closure, argument: Closure, general: Callable[[ElabFrame, Any, list[Any]], Any], span: Span
+) -> Closure:
+    known: Any = None  # the builtin last called here: names mean the same all along
+    compute: Callable[[Any], Any] | None = None
+
+    def apply(f: ElabFrame) -> Any:
+        nonlocal known, compute
+        target = function(f)
+        value = argument(f)
+        if target is not known:
+            known = target
+            compute = _UNARY.get(target.name) if type(target) is Function else None
+        if compute is not None and (type(value) is int or type(value) is float):
+            run = f.run
+            run.fuel -= 2
+            if run.fuel < 0:
+                run.spend(0, span)
+            try:
+                found = compute(value)
+            except (ValueError, OverflowError):
+                return general(f, target, [value])
+            if -LIMIT < found < LIMIT:
+                return found
+        elif type(target) is Lambda:
+            found = target.direct(f, [value], span)
+            if found is not MISSING:
+                return found
+        return general(f, target, [value])
+
+    return apply
 
 
 def comprehension(name: str, iterable: Closure, at: Span, element: Closure, span: Span) -> Closure:

@@ -25,6 +25,7 @@ from archc.elaborate.statements import StatementCompiler, assigned_names, functi
 from archc.elaborate.targets import names_lost, target_names
 from archc.elaborate.values import IDENTITY, MISSING, POISON, Failure, OpValue, fail
 from archc.syntax import ast
+from archc.syntax.limits import MAX_NAME
 
 if TYPE_CHECKING:
     from archc.elaborate.library import Library
@@ -134,12 +135,13 @@ class Module:
             module = self.library.import_module(self, statement)
             return module.member_of(member.name, member.span) if member else Namespace(module, name)
         found = builtin(name, self.library)
-        return POISON if found is MISSING and name in self.lost else found
+        odd = len(name) > MAX_NAME or not name.isascii()  # the lexer said so
+        return POISON if found is MISSING and (odd or name in self.lost) else found
 
     def name_help(self, name: str, local: Iterable[str]) -> tuple[str, ...]:
         """What to write instead of a name nothing defines."""
-        for statement, _ in self.imports.values():
-            if name == statement.module[0] and len(statement.module) > 1:
+        for statement, member in self.imports.values():
+            if member is None and name == statement.module[0] and len(statement.module) > 1:
                 return (f"`import {'.'.join(statement.module)}` binds `{statement.module[-1]}`",)
         return name_help(name, [*local, *self.visible()], self.library.blocks())
 
@@ -260,6 +262,8 @@ class Module:
             )
             if param.default is not None:
                 defaults[param.name] = expressions.compile(param.default)
+            elif tensor is not None:
+                defaults[param.name] = lambda f: POISON
         compiled: list[Callable[[ElabFrame], Any]] = []
 
         def run(f: ElabFrame) -> Any:

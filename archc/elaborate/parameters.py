@@ -183,7 +183,8 @@ def _argument(
         )  # fmt: skip
     else:
         raise fail(
-            "E0503", f"{target.name}: `{param.name}` needs a value", param.span, "no default",
+            "E0503", f"{target.name}: `{param.name}` needs a value",
+            target.variants[0].base.span if target.variants else param.span, f"`{param.name}` has no default",
             (f"pass `-p {param.name}=…`, or build one of the file's variants",),
         )  # fmt: skip
     found = convert(value, param.type)

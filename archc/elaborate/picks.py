@@ -14,14 +14,15 @@ def _pick(f: ElabFrame, args: list[tuple[str | None, Any, Span]], span: Span) ->
     """One of a list (or range), or `k` distinct members in list order."""
     given = {name or "choices": value for name, value, _ in args}
     if len(given) != len(args) or not set(given) <= {"choices", "k", "name"} or "choices" not in given:
-        raise fail("E0402", "pick takes a list, and `k` and `name` by keyword", span, help=(SIGNATURE,))
+        raise fail("E0402", "pick takes a list, and `k` and `name` by keyword", span, "", (SIGNATURE,))
     choices, k, name = given["choices"], given.get("k"), given.get("name")
     if not isinstance(choices, list | tuple | range) or not choices:
-        raise fail("E0420", f"pick needs a list of choices, not {show(choices)}", span)
+        raise fail("E0420", f"pick needs a list of choices, not {show(choices)}", span, "", (SIGNATURE,))
     if k is not None and (type(k) is not int or not 1 <= k <= len(choices)):
-        raise fail("E0420", f"pick: k must be an int between 1 and {len(choices)}, not {show(k)}", span)
+        message = f"pick: k must be an int between 1 and {len(choices)}, not {show(k)}"
+        raise fail("E0420", message, span, f"{len(choices)} to choose from", (SIGNATURE,))
     if name is not None and not isinstance(name, str):
-        raise fail("E0420", "pick: the name must be a string", span)
+        raise fail("E0420", f"pick: the name must be a string, not {show(name)}", span, "", (SIGNATURE,))
     if f.run.chooser is None:
         raise fail(
             "E0507", "this choice is open", span, f"one of {len(choices)}",

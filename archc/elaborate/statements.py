@@ -276,7 +276,11 @@ def function_maker(
     inner = ExpressionCompiler(module, locals_ | frozenset(names))
     defaults = {p.name: inner.compile(p.default) for p in node.params if p.default is not None}
     value: list[Closure] = []  # compiled at the first call: a function may mention later constants
-    described = f"{node.name}({', '.join(names)})"
+    parameters = [
+        p.name if p.default is None else f"{p.name} = {' '.join(p.default.span.text.split())}"
+        for p in node.params
+    ]
+    described = f"{node.name}({', '.join(parameters)})"
 
     def make(around: dict[str, Any]) -> Special:
         def call(f: ElabFrame, args: list[tuple[str | None, Any, Span]], span: Span) -> Any:

@@ -92,9 +92,15 @@ class SliceChannels(Reshape):
         x = inputs[0]
         need_channels(self.name, x)
         if not self.start < self.stop <= x[0]:
+            if self.start >= self.stop:
+                message = f"slice_channels: `stop` = {self.stop} must be above `start` = {self.start}"
+            else:
+                message = (
+                    f"slice_channels: no channels {self.start} to {self.stop - 1} in {describe_shape(x)}"
+                )
             raise OpError(
                 "E0325",
-                f"slice_channels: no channels {self.start} to {self.stop - 1} in {describe_shape(x)}",
+                message,
                 argument="stop",
                 label=f"channels are 0 to {x[0] - 1}",
                 help=("`start` is the first channel, `stop` is one past the last",),
@@ -146,14 +152,13 @@ class PixelShuffle(Reshape):
         x, square = inputs[0], self.factor * self.factor
         need_feature_map(self.name, x)
         if x[0] % square:
+            below = x[0] // square * square
             raise OpError(
                 "E0319",
                 f"pixel_shuffle: the channels of {describe_shape(x)} do not fill {self.factor}×{self.factor} squares",
                 argument="factor",
                 label=f"{x[0]} is not divisible by {square}",
-                help=(
-                    f"nearest that work: {max(square, x[0] // square * square)} or {(x[0] // square + 1) * square}",
-                ),
+                help=(f"{' or '.join(map(str, sorted({max(square, below), below + square})))} channels do",),
                 about_input=True,
             )
         return self.recover(x)

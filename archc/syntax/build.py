@@ -53,7 +53,7 @@ def number(kids: Kids, span: Span, report: Report) -> ast.Number:
     value = _number_value(text)
     if value is None:
         report(_too_large(text, span))
-        return ast.Number(0, "0", span=span)
+        return ast.Number(1, "1", span=span)  # fits most places, so that no more is said of it
     return ast.Number(value, text, span=span)
 
 

@@ -61,7 +61,7 @@ def _scanner() -> re.Pattern[str]:
         r'"[^\n]*',  # 8 an unterminated string
         r"#[^\n]*",  # 9
         r"\d\w*(?:\.\w+)*",  # 10 a number that touches a word, or otherwise malformed
-        r"[^\w\s\"#]",  # 11 a character of no token; literals were tried before
+        r"'[^'\n]*'|&&|\|\||\|>|[^\w\s\"#]",  # 11 a character of no token; literals were tried before
         r"[^\S \t]",  # 12 a blank of no token
         r"\Z",  # 13 the end, after blanks
     )
@@ -194,6 +194,9 @@ def _bad_number(span: Span) -> Diagnostic:
 
 _HINTS = {
     "&": "write `and`",
+    "&&": "write `and`",
+    "||": "write `or`",
+    "|>": "a pipe is `->`",
     "|": "write `or`; a pipe is `->`",
     "!": "write `not`; unequal is `!=`",
     "'": 'strings take double quotes: `"…"`',
@@ -220,9 +223,14 @@ _HINTS = {
 
 def _odd_character(span: Span) -> Diagnostic:
     char = span.text
-    shown = char if char.isprintable() and not char.isspace() else f"U+{ord(char):04X}"
+    if char.startswith("'") and len(char) > 1:
+        quoted = char[1:-1].replace('"', "")[:40]
+        help_ = (f'strings take double quotes: `"{quoted}"`',)
+        return Diagnostic("E0101", "unexpected character `'`", span, "not a string", help=help_)
+    shown = char if len(char) > 1 or (char.isprintable() and not char.isspace()) else f"U+{ord(char):04X}"
     hint = (_HINTS[char],) if char in _HINTS else ()
-    return Diagnostic("E0101", f"unexpected character `{shown}`", span, "has no meaning here", help=hint)
+    what = "character " if len(char) == 1 else ""
+    return Diagnostic("E0101", f"unexpected {what}`{shown}`", span, "has no meaning here", help=hint)
 
 
 _REPORTS = {

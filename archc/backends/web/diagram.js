@@ -1,7 +1,6 @@
 // The diagram of one network: boxes that fold, in a view that scrolls and zooms.
 
 const HEAT = ["#ffffff", "#f08a5d"]; // no cost, the most
-const MAX_EDGE_TEXT = 40;
 
 class Diagram {
   // `page` hears select(items) when the user picks a box.
@@ -221,7 +220,7 @@ class Diagram {
     return draw(
       "g",
       {
-        class: `box k-${node ? node.kind : "section"}${only ? " train-only" : ""}${node && node.kind === "regularize" ? " dashed" : ""}`,
+        class: `box k-${(node ?? mainOp(this.network, item))?.kind ?? "section"}${only ? " train-only" : ""}${node && node.kind === "regularize" ? " dashed" : ""}`,
         "data-key": item.key, transform: place(box), tabindex: 0, role: "treeitem",
         "aria-expanded": item.folds ? "false" : null, "aria-label": item.lines[0][0],
       },
@@ -247,7 +246,7 @@ class Diagram {
   }
 }
 
-const clip = (text) => (text.length > MAX_EDGE_TEXT ? text.slice(0, MAX_EDGE_TEXT - 1) + "…" : text);
+const clip = (text) => (text.length > MAX_LINE ? text.slice(0, MAX_LINE - 1) + "…" : text);
 const place = (box) => `translate(${box.x.toFixed(1)},${box.y.toFixed(1)})`;
 
 function handle(sign, x, y) {

@@ -3,6 +3,9 @@
 // and those around it, whatever the size of the network.
 
 const SIZE = { node: 12, title: 12.5, small: 10.5, line: 15, head: 22, pad: 10, port: 2 };
+const MAX_FUSED = 4; // ops of a block that is shown as one
+const MAX_LINE = 40; // characters
+const MAX_LINES = 3;
 const FONT = "Verdana, 'DejaVu Sans', sans-serif";
 const measure = document.createElement("canvas").getContext("2d");
 const widths = new Map();
@@ -26,22 +29,42 @@ function boxLines(network, item) {
     if (node.kind === "input") return [[node.name, SIZE.node, "ink bold"], [shapeText(node.shape), SIZE.small, "faint"]];
     return [[node.label, SIZE.node, "ink"]];
   }
-  const first = item.kind === "run" ? item.children[0] : item;
-  const scope = network.scopes[first.of];
-  const name = item.kind === "run" ? runName(network, item) : scope.kind === "repeat" ? `${network.scopes[scope.parent].name}.${scope.name}` : scope.name;
+  const { name, what } = named(network, item);
   const lines = [[name, SIZE.title, "ink bold"]];
-  const what = scope.telling || contents(network, first);
-  if (what && what !== name) lines.push([what, SIZE.node, "ink"]);
+  const single = mainOp(network, item);
+  if (single) return [[single.label, SIZE.node, "ink"], [item.nodes.map((node) => node.op).join(" · "), SIZE.small, "faint"]];
+  if (what !== name) lines.push(...wrapped(what).map((text) => [text, SIZE.node, "ink"]));
   const [params, macs] = network.costOf(item);
   const figures = [params && `${short(params)} params`, macs && `${short(macs)} macs`].filter(Boolean).join(" · ");
   if (figures) lines.push([figures, SIZE.small, "faint"]);
   return lines;
 }
 
-function runName(network, item) {
-  const names = item.children.map((child) => network.scopes[child.of]);
-  const first = names[0].kind === "repeat" ? `${network.scopes[names[0].parent].name}.${names[0].name}` : names[0].name;
-  return `${first}…${names.at(-1).name}  × ${names.length}`;
+// `s2.1…3  × 3` and `bottleneck(width = 256)`: what a scope or run is called, and what it applies.
+function named(network, item) {
+  const first = item.kind === "run" ? item.children[0] : item;
+  const scope = network.scopes[first.of];
+  const name = scope.kind === "repeat" ? `${network.scopes[scope.parent].name}.${scope.name}` : scope.name;
+  const more = item.kind === "run" ? `…${network.scopes[item.children.at(-1).of].name}  × ${item.children.length}` : "";
+  return { name: name + more, what: scope.telling || contents(network, first) };
+}
+
+// The convolution or linear layer of a scope of so few ops that the rest goes without saying.
+function mainOp(network, item) {
+  if (item.kind !== "scope" || item.nodes.length > MAX_FUSED || network.scopes[item.of].kind !== "block") return null;
+  const weighty = item.nodes.filter((node) => ["conv", "linear"].includes(node.kind));
+  return weighty.length === 1 ? weighty[0] : null;
+}
+
+// Lines of at most MAX_LINE characters, broken after commas.
+function wrapped(text) {
+  const lines = [];
+  for (const part of text.match(/[^,]+,?\s*/g) ?? []) {
+    if (lines.length && (lines.at(-1) + part).trimEnd().length <= MAX_LINE) lines[lines.length - 1] += part;
+    else lines.push(part);
+  }
+  const trimmed = lines.map((line) => clip(line.trim()));
+  return trimmed.length > MAX_LINES ? [...trimmed.slice(0, MAX_LINES - 1), "…"] : trimmed;
 }
 
 // What a scope without a block is made of: `conv → batch_norm → relu`, `3 × dense_layer`.
@@ -168,8 +191,10 @@ function moveEnd(points, index, box, item, source, atBottom) {
   points[index] = [box.x + (ports.get(source) ?? only), atBottom ? box.y + box.height : box.y];
 }
 
+// The heading of an unfolded box.
 function titleText(network, item) {
-  const [[name], [what] = [""]] = boxLines(network, item);
+  const { name, what: told } = named(network, item);
+  const what = clip(told);
   const each = item.kind === "run" ? "show each" : "";
   const width = textWidth(name, SIZE.title, true) + textWidth(what, SIZE.small) + textWidth(each, SIZE.small) + 60;
   return { name, what, each, width };

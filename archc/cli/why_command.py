@@ -1,0 +1,73 @@
+"""`archc why`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from archc.cli.console import print_json
+from archc.cli.options import format_option, graph_options, load_graph, spec_argument
+
+EPILOG = """\b
+Examples:
+  archc why nfnet_f0 s3.0.conv2.groups
+  archc why regnety_004 s2.0.bottleneck.conv2.channels
+  archc why mynet.arch s1.0.width -p width=32
+
+\b
+PATH is a module's, as `archc draw` and the compiled network name it; ATTR is an argument of its op or block, or
+channels, height, width, params, macs, flops or activations."""
+
+
+@click.command(epilog=EPILOG)
+@spec_argument
+@click.argument("path", metavar="PATH.ATTR")
+@graph_options
+@format_option
+def command(
+    spec: str,
+    path: str,
+    params: tuple[tuple[str, Any], ...],
+    input_: tuple[int, ...] | None,
+    sample: int | None,
+    format_: str,
+) -> None:
+    """Explain where a number of a network came from."""
+    from archc.analyses.parameters import arch_definition
+    from archc.analyses.provenance import NotFound, why
+
+    graph = load_graph(spec, params, input_, sample)
+    try:
+        steps = why(graph, arch_definition(spec), path)
+    except NotFound as problem:
+        raise click.ClickException("\n  = help: ".join((str(problem), *problem.help))) from None
+    if format_ == "json":
+        print_json(
+            [
+                {
+                    "name": s.name, "value": s.value, "text": s.text, "rules": list(s.rules),
+                    "at": repr(s.span) if s.span else None,
+                }
+                for s in steps
+            ]
+        )  # fmt: skip
+        return
+    first, *rest = steps
+    click.echo(f"{first.name} = {_shown(first.value)}  ({first.text})")
+    places = [repr(s.span) if s.span else "" for s in rest]
+    width = max(map(len, places), default=0)
+    for step, place in zip(rest, places, strict=True):
+        value = f"{step.name} = {_shown(step.value)}" if step.value is not None else step.name
+        click.echo(f"  {place.ljust(width)}  {value:<24}  {step.text}".rstrip())
+        for rule in step.rules:
+            click.echo(f"  {'':{width}}  {'':<24}  {rule}")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple | list):
+        shown = ", ".join(map(_shown, value[:12])) + (", …" if len(value) > 12 else "")
+        return f"[{shown}]" if isinstance(value, list) else f"({shown})"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
