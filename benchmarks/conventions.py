@@ -110,7 +110,7 @@ def measure(names: list[str]) -> dict[str, Any]:
         row: dict[str, Any] = {"of": NETWORKS[name], "input": list(size)}
         for what, make in (("reference", lambda: reference(name)), ("emitted", lambda: archc.compile(graph))):
             # some tools leave marks on a module: each gets a fresh one
-            row[what] = {tool: tool_total(tool, make().eval(), size) for tool in TOOLS}  # noqa: B023  # called at once
+            row[what] = {tool: tool_total(tool, make().eval(), size) for tool in TOOLS}  # called at once
         networks[name] = row
         print(name, row, file=sys.stderr)
     return networks

@@ -117,8 +117,8 @@ def command(
 
 def _parameter(spec: str, name: str, arguments: dict[str, Any]) -> tuple[bool, float, float, float]:
     """Whether a parameter is an int, where to start, and its bounds; raises UsageError where it is no number."""
-    from archc.diagnostics import did_you_mean
     from archc.analyses.parameters import parameters
+    from archc.diagnostics import did_you_mean
 
     known = parameters(spec)
     if name not in known:

@@ -160,6 +160,7 @@ def _elaborate_block(
         frozenset(run.read_ambients),
         failed,
         tuple(t.tainted for t in outputs),
+        body.reusable and not failed,
         dead_values(body.items, refs, body.value_count),
     )
     run.read_ambients |= read_before

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from archc.diagnostics import Diagnostic, Span
 from archc.elaborate.arithmetic import is_number
+from archc.elaborate.builder import InstanceItem
 from archc.elaborate.expressions import Closure
 from archc.elaborate.foreign import keyword_help
 from archc.elaborate.frame import ElabFrame, StackEntry
@@ -29,7 +30,7 @@ from archc.elaborate.values import (
     show,
     show_shape,
 )
-from archc.ops.base import FREE, Cost
+from archc.ops.base import FREE, Cost, Shape
 from archc.ops.input import Input
 from archc.syntax import ast
 
@@ -245,6 +246,7 @@ class ArchCompiler(StatementCompiler):
             scope = arch.open_scope(0, name, "section", node.span)
             entry = StackEntry(_in_section(node.kind, name), span, located=True)
             f.run.stack.append(entry)
+            later, shape = found, ()
             try:
                 for i in range(count):
                     f.scope = scope
@@ -254,7 +256,12 @@ class ArchCompiler(StatementCompiler):
                     if node.kind == "stage":
                         arch.count_repetition(f.scope)
                     try:
-                        _apply_section(f, _later(found) if i else found, span, hint)
+                        if i == 1:
+                            later = _later(found)
+                        current = f.vars.get(f.current)
+                        if i < 2 or not _apply_again(f, current, shape):
+                            shape = current.shape if isinstance(current, Tensor) else ()
+                            _apply_section(f, later, span, hint)
                     finally:
                         if repeat is not None:
                             f.run.stack.pop()
@@ -315,6 +322,22 @@ def _apply_section(f: ElabFrame, op: Any, span: Span, hint: str) -> None:
         raise fail("E0521", f"a section must end in one tensor, not {show(found)}", span, f"this is {a_type(found)}",
                    ("use a section with a body, `stage { … }`, for several",))  # fmt: skip
     f.vars[f.current] = found
+
+
+def _apply_again(f: ElabFrame, current: Any, shape: Shape) -> bool:
+    """Repeat the block applied last, to a tensor of the shape it was applied to, if it is sure to do the same."""
+    last = f.body.items[-1]
+    if not isinstance(last, InstanceItem) or not isinstance(current, Tensor) or current.ref != last.value:
+        return False
+    template = last.template
+    if current.shape != shape or template.reads_std or not template.reusable or template.result != 0:
+        return False
+    f.run.spend(2, last.span)
+    f.run.count_nodes(template.node_count, last.span)
+    (f.vars[f.current],) = f.body.add_instance(
+        template, (current,), last.hint, last.span, f.scope, last.merge
+    )
+    return True
 
 
 def _later(op: Any) -> Any:

@@ -149,6 +149,9 @@ class Interval:
 
 def equal(left: Any, right: Any) -> bool:
     """Equality; ops are equal when they are the same op with the same arguments."""
+    kind = type(left)
+    if kind is type(right) and (kind is int or kind is float or kind is str or kind is bool):
+        return bool(left == right)
     if is_op(left) and is_op(right):
         return bool(left.key == right.key)
     if isinstance(left, bool) != isinstance(right, bool):

@@ -83,7 +83,10 @@ class Template:
     read_ambients: frozenset[str]
     failed: bool
     tainted: tuple[bool, ...]
-    dead: frozenset[int]  # values that reach no output, inputs among them; where it is empty, `cost` is all needed
+    reusable: bool  # the same call gives the same again: nothing inside was picked or refused
+    dead: frozenset[
+        int
+    ]  # values that reach no output, inputs among them; where it is empty, `cost` is all needed
 
     def variances(self, inputs: tuple[float | str, ...]) -> list[float | str]:
         """Variance of each output given those of the inputs; a string names an op without a rule."""

@@ -133,14 +133,20 @@ def _sorted(value: Any, reverse: Any = False) -> list[Any]:
 
 def _unique(value: Any) -> list[Any]:
     """Distinct items in order of first appearance."""
+    items = _items("unique", value)
+    if set(map(type, items)) == {int}:
+        return list(dict.fromkeys(items))
     found: dict[Any, Any] = {}
-    for item in _items("unique", value):
+    for item in items:
         found.setdefault(key_of(item), item)
     return list(found.values())
 
 
 def _count(value: Any, item: Any) -> int:
-    return sum(equal(v, item) for v in _items("count", value))
+    items = _items("count", value)
+    if is_number(item) and set(map(type, items)) <= {int, float}:
+        return items.count(item)
+    return sum(equal(v, item) for v in items)
 
 
 def _flatten(value: Any) -> list[Any]:

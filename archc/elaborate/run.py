@@ -19,7 +19,6 @@ from archc.elaborate.signature import (
 )
 from archc.elaborate.values import (
     MISSING,
-    Choice,
     Composition,
     Failure,
     Fatal,
@@ -185,8 +184,6 @@ class Run:
             finally:
                 self.depth -= 1
             return value
-        if isinstance(op, Choice):
-            raise fail("E0512", "this pick was kept open: a supernet mixes it by weight", span)
         raise fail(
             "E0409", f"`->` needs an op on its right, not {show(op)}", span, f"this is {a_type(op)}",
             help=("an op is a primitive, a block, or one of them partially applied: `conv(64, 3)`",),

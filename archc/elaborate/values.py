@@ -152,18 +152,6 @@ IDENTITY = Composition(())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Choice:
-    """A pick over ops kept with all its answers (a supernet); applies to a tensor as their weighted sum."""
-
-    options: tuple[Any, ...]
-    path: str
-
-    @property
-    def key(self) -> Any:
-        return ("choice", self.path, tuple(key_of(o) for o in self.options))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Function:
     """A builtin, or an `fn` closed over its scope: arithmetic only."""
 
@@ -178,7 +166,7 @@ class Function:
 
 def is_op(value: Any) -> bool:
     """Can be applied to tensors."""
-    return isinstance(value, OpValue | Composition | Choice)
+    return isinstance(value, OpValue | Composition)
 
 
 def key_of(value: Any) -> Any:
@@ -229,8 +217,6 @@ def show(value: Any) -> str:
         return f"{value.target.name}({inner})" if inner else value.target.name
     if isinstance(value, Composition):
         return " -> ".join(show(s.op) for s in value.steps) or "identity"
-    if isinstance(value, Choice):
-        return f"pick at {value.path}"
     if isinstance(value, Function):
         return value.name
     if isinstance(value, list | tuple):

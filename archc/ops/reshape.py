@@ -153,12 +153,13 @@ class PixelShuffle(Reshape):
         need_feature_map(self.name, x)
         if x[0] % square:
             below = x[0] // square * square
+            fitting = sorted({max(square, below), below + square})
             raise OpError(
                 "E0319",
                 f"pixel_shuffle: the channels of {describe_shape(x)} do not fill {self.factor}×{self.factor} squares",
                 argument="factor",
                 label=f"{x[0]} is not divisible by {square}",
-                help=(f"{' or '.join(map(str, sorted({max(square, below), below + square})))} channels do",),
+                help=(f"nearest that work: {' or '.join(map(str, fitting))}",),
                 about_input=True,
             )
         return self.recover(x)

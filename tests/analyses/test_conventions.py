@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import archc
-from archc.analyses.conventions import conventions, count_as, style_of
+from archc.analyses.conventions import count_as, style_of
 from benchmarks.conventions import NETWORKS, TOOLS, reference, tool_total
 from tests.graphs import resnet, unet
 from tests.peers import peer
