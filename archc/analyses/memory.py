@@ -1,7 +1,7 @@
 """Memory: what lives at once in inference, and what training keeps.
 
 Inference: the peak of live tensors when nodes run in order, a tensor living until its last use, or until the
-block that was given it returns (the caller of a module holds its arguments). Training: what torch's backward
+statement it stands in is done (the caller of a module holds its arguments). Training: what torch's backward
 formulas save, each storage once, with parameters, gradients and optimiser state. What kernels allocate for
 themselves is not in either.
 """
@@ -79,10 +79,10 @@ def inference_memory(graph: Graph, batch: int = 1, dtype: str = "float32") -> In
     nodes = [n for n in graph.nodes if not n.train_only]
     alias = aliases(graph, train=False)
     last: dict[int, int] = {}
-    ends = _scope_ends(graph, nodes)
+    lifetimes = _Lifetimes(graph, nodes)
     for node in nodes:
         for i in node.inputs:
-            last[alias[i]] = max(last.get(alias[i], 0), node.id, *_held(graph, i, node, ends))
+            last[alias[i]] = max(last.get(alias[i], 0), node.id, lifetimes.until(i, node))
         last.setdefault(alias[node.id], node.id)
     for output in graph.outputs:
         if not output.train_only:
@@ -95,11 +95,14 @@ def inference_memory(graph: Graph, batch: int = 1, dtype: str = "float32") -> In
     live = peak = 0
     at = ""
     for node in nodes:
-        if alias[node.id] == node.id:
-            live += elements(node.shape) * batch * size
-        extra = _transient(graph, node, train=False) * batch * size
-        if live + extra > peak:
-            peak, at = live + extra, graph.path(node)
+        own = elements(node.shape) * batch if alias[node.id] == node.id else 0
+        extra = _transient(graph, node) * batch
+        if node.op.name == "ws_conv":  # its kernel is centred and scaled, then convolved with
+            kernel = _kernel(node)
+            extra += kernel + max(kernel - own, 0)
+        if live + (own + extra) * size > peak:
+            peak, at = live + (own + extra) * size, graph.path(node)
+        live += own * size
         live -= sum(elements(graph.nodes[r].shape) * batch * size for r in leaving.get(node.id, ()))
     return Inference(peak, at, (graph.cost.params + graph.cost.buffers) * size)
 
@@ -168,7 +171,6 @@ def _saved(
     for what in SAVES.get(op.name, ()):
         if what == "x" or what == "in":
             for source in node.inputs if what == "in" else node.inputs[:1]:
-                shape = graph.nodes[source].shape
                 if op.name == "mul":
                     # a factor is kept for the gradient of the other one
                     other = node.inputs[1] if source == node.inputs[0] else node.inputs[0]
@@ -177,7 +179,8 @@ def _saved(
                 if getattr(op, "padding", None) is not None and _same_pads(graph, node):
                     yield (node.id, "padded"), _padded(graph, node) * batch * size
                 else:
-                    yield (alias[source], "out"), elements(shape) * batch * size
+                    root = graph.nodes[alias[source]].shape  # a view keeps all of what it looks into
+                    yield (alias[source], "out"), elements(root) * batch * size
         elif what == "out":
             own = getattr(op, "gamma", False) and op.name in GAMMA_KEEPS
             yield ((node.id, "plain") if own else (alias[node.id], "out")), out * size
@@ -186,7 +189,8 @@ def _saved(
         elif what == "noise":
             yield (node.id, what), out * size
         elif what == "kernel":
-            yield (node.id, what), _kernel(node) * size + 2 * node.shape[0] * size
+            # the standardised kernel; mean, scale and gain of each channel, and whether the floor acted
+            yield (node.id, what), _kernel(node) * size + node.shape[0] * (3 * size + 1)
         else:
             yield (node.id, what), 2 * _statistics(node, what, batch) * max(size, 4)
 
@@ -225,7 +229,7 @@ def _padded(graph: Graph, node: Node) -> int:
     return shape[0] * sizes[0] * sizes[1]
 
 
-def _transient(graph: Graph, node: Node, *, train: bool) -> int:
+def _transient(graph: Graph, node: Node) -> int:
     """Elements a node needs while it runs, beside its inputs and output: a padded input, a plain activation."""
     op: Any = node.op
     if getattr(op, "gamma", False) is True:
@@ -235,16 +239,74 @@ def _transient(graph: Graph, node: Node, *, train: bool) -> int:
     return 0
 
 
-def _scope_ends(graph: Graph, nodes: list[Node]) -> dict[int, int]:
-    """The last node run in each scope that is a module: sections, repetitions and blocks."""
-    ends: dict[int, int] = {}
-    for node in nodes:
-        for scope in graph.ancestors(node.scope):
-            ends[scope] = node.id
-    return ends
+# ---------------------------------------------------------------- how long a variable holds a tensor
+
+FOLDED = 3  # calls the emitted source nests in one statement; an activation ends one
 
 
-def _held(graph: Graph, source: int, user: Node, ends: dict[int, int]) -> list[int]:
-    """Ends of the modules around a user, but not around the source: their callers hold what they gave them."""
-    inside = set(graph.ancestors(graph.nodes[source].scope))
-    return [ends[s] for s in graph.ancestors(user.scope) if s not in inside]
+class _Lifetimes:
+    """Until which node each use keeps a tensor: to the end of the statement, in the module common to both.
+
+    The emitted source holds a value in a variable until the statement that reads it last is done; a submodule's
+    result read more than once has a variable of its own, which lasts until its module returns.
+    """
+
+    def __init__(self, graph: Graph, nodes: list[Node]) -> None:
+        self.graph = graph
+        self.chains = [tuple(reversed(tuple(graph.ancestors(s)))) for s in range(len(graph.scopes))]
+        self.ends: dict[tuple[int, int], int] = {}  # (scope, item) -> last node of its statement
+        self.scope_end: dict[int, int] = {}
+        items: dict[int, list[tuple[int, int, bool]]] = {}  # scope -> (item, last node, may nest further)
+        for node in nodes:
+            chain = self.chains[node.scope]
+            for depth, scope in enumerate(chain):
+                self.scope_end[scope] = node.id
+                inner = chain[depth + 1] if depth + 1 < len(chain) else -1
+                item = len(graph.nodes) + inner if inner >= 0 else node.id
+                nests = node.op.kind != "activation" if inner < 0 else graph.scopes[inner].kind == "block"
+                rows = items.setdefault(scope, [])
+                if rows and rows[-1][0] == item:
+                    rows.pop()
+                rows.append((item, node.id, nests))
+        self.readers: dict[int, int] = {}
+        for node in nodes:
+            for i in set(node.inputs):
+                self.readers[i] = self.readers.get(i, 0) + 1
+        for scope, rows in items.items():
+            self._statements(scope, rows)
+
+    def _statements(self, scope: int, rows: list[tuple[int, int, bool]]) -> None:
+        statement: list[int] = []
+        for at, (item, last, nests) in enumerate(rows):
+            statement.append(item)
+            follows = at + 1 < len(rows) and self._reads_only(rows[at + 1], last)
+            if not nests or not follows or len(statement) >= FOLDED:
+                self.ends.update({(scope, i): last for i in statement})
+                statement = []
+
+    def _reads_only(self, following: tuple[int, int, bool], value: int) -> bool:
+        item, _, _ = following
+        if self.readers.get(value, 0) != 1:
+            return False
+        if item < len(self.graph.nodes):
+            return value in self.graph.nodes[item].inputs
+        scope = item - len(self.graph.nodes)
+        reader = next((n for n in self.graph.nodes if value in n.inputs), None)
+        return reader is not None and scope in self.chains[reader.scope] and self.graph.scopes[scope].kind == "block"
+
+    def until(self, source: int, user: Node) -> int:
+        """The last node during which `user`'s reading of `source` keeps it."""
+        ours, theirs = self.chains[self.graph.nodes[source].scope], self.chains[user.scope]
+        depth = 0
+        while depth + 1 < min(len(ours), len(theirs)) and ours[depth + 1] == theirs[depth + 1]:
+            depth += 1
+        scope = theirs[depth]
+        if self.readers.get(source, 0) > 1 and len(ours) > depth + 1:
+            return self.scope_end[scope]
+        first, count = len(self.graph.nodes), depth + 1
+        item = first + theirs[count] if count < len(theirs) else user.id
+        made = first + ours[count] if count < len(ours) else source
+        end = self.ends.get((scope, item), user.id)
+        if self.ends.get((scope, made)) == end:  # nested in the same statement: gone when its reader is done
+            return self.scope_end[theirs[count]] if count < len(theirs) else user.id
+        return end

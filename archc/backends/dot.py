@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 from archc.analyses.figures import shape_text
+from archc.backends.dot_heat import Colour, Heat
 from archc.backends.dot_style import (
     FAINT,
     LINE,
@@ -20,9 +21,19 @@ from archc.backends.dot_style import (
     panel,
     pill,
 )
-from archc.backends.dot_units import MAX_WIDTH, Unit, calls, children, fold, section_units, stage_units
+from archc.backends.dot_units import (
+    MAX_WIDTH,
+    Unit,
+    calls,
+    children,
+    fold,
+    joined_paths,
+    node_label,
+    section_units,
+    stage_units,
+)
 from archc.backends.graphviz_process import run_dot
-from archc.ir.graph import Graph
+from archc.ir.graph import Graph, Node
 
 if TYPE_CHECKING:
     from graphviz import Digraph
@@ -31,18 +42,22 @@ Level = Literal["network", "stage", "block", "op"]
 MAX_PARTS = 8  # ops named in the box of a section that is a composition
 
 
-def draw(graph: Graph, level: Level = "network") -> Digraph:
+def draw(graph: Graph, level: Level = "network", colour: Colour = "kind") -> Digraph:
     """A Graphviz drawing of a graph.
 
-    network: its sections, with shapes and cost. stage: the blocks of each section, equal ones folded.
-    block: each distinct block once, as papers draw them. op: every node, clustered by scope.
+    network: its sections, with shapes and cost, equal ones folded. stage: the blocks of each section,
+    equal ones folded. block: each distinct block once, as papers draw them. op: every node, clustered by
+    scope, in columns where it is long. colour: by kind of op, or heat by multiply-adds or parameters.
     """
     from archc.backends.dot_blocks import draw_blocks
+    from archc.backends.dot_ops import draw_ops
 
     if level == "block":
-        return draw_blocks(graph)
-    drawing = _Drawing(graph)
-    {"network": drawing.network, "stage": drawing.stages, "op": drawing.ops}[level]()
+        return draw_blocks(graph, colour)
+    if level == "op":
+        return draw_ops(graph, colour)
+    drawing = _Drawing(graph, colour)
+    {"network": drawing.network, "stage": drawing.stages}[level]()
     return drawing.dot
 
 
@@ -51,36 +66,42 @@ def svg(graph: Graph, level: Level = "network") -> str:
     return run_dot(draw(graph, level).source, "svg").decode()
 
 
-def title_lines(graph: Graph) -> tuple[Line, ...]:
-    """The heading of a drawing: name, the docstring's first line, the totals."""
+def title_lines(graph: Graph, legend: str = "") -> tuple[Line, ...]:
+    """The heading of a drawing: name, the docstring's first line, the totals, what colours mean."""
     doc = textwrap.wrap(graph.doc.strip().partition("\n")[0], 96, max_lines=2, placeholder=" …")
     return (
         Line(graph.name, 14, bold=True, colour=LINE),
         *(Line(text, 10, colour=LINE) for text in doc),
         Line(figures(graph.cost), 10, colour=LINE),
+        *([Line(legend, 9, colour=LINE)] if legend else []),
     )
 
 
 class _Drawing:
     """A drawing of a whole graph in the making."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, colour: Colour) -> None:
         self.graph = graph
-        self.dot = new_digraph(graph.name, title=title_lines(graph))
+        self.colour = colour
+        self.heat = Heat("kind", ())
+        self.dot = new_digraph(graph.name, title=())
         self.calls = calls(graph)
         self.below = children(graph)
 
     def network(self) -> None:
-        units = section_units(self.graph)
+        units, home = fold(self.graph, section_units(self.graph))
+        self._start(units)
         for unit in units:
             if unit.scope >= 0:
-                self.dot.node(unit.key, label=self._section_label(unit), margin="0.2,0.08", **_look(unit))
+                look = _look(unit) | self.heat(unit.cost)
+                self.dot.node(unit.key, label=self._section_label(unit), margin="0.2,0.08", **look)
             else:
                 self._draw_single(self.dot, unit)
-        self._finish(units, {node.id: unit for unit in units for node in unit.nodes})
+        self._finish(units, home)
 
     def stages(self) -> None:
         units, home = fold(self.graph, stage_units(self.graph))
+        self._start(units)
         inside: dict[int, list[Unit]] = {}
         for unit in units:
             section = next((s for s in self._up(unit) if self.graph.scopes[s].kind == "section"), 0)
@@ -96,26 +117,9 @@ class _Drawing:
                     self._draw_unit(cluster, unit)
         self._finish(units, home)
 
-    def ops(self) -> None:
-        direct: dict[int, list[Unit]] = {}
-        for node in self.graph.nodes:
-            direct.setdefault(node.scope, []).append(Unit(-1, [node]))
-
-        def fill(into: Any, scope: int) -> None:
-            for unit in direct.get(scope, []):
-                self._draw_single(into, unit, shapes=True)
-            for inner in self.below.get(scope, []):
-                with into.subgraph(name=f"cluster_s{inner}") as cluster:
-                    name = self.graph.scopes[inner].name
-                    lines = [Line(text, 9, colour=FAINT) for text in self.calls[inner]]
-                    if name != self.graph.scopes[inner].block:
-                        lines.insert(0, Line(name, 10, bold=True))
-                    cluster.attr(**panel(label(*lines, left=True), margin="8"))
-                    fill(cluster, inner)
-
-        fill(self.dot, 0)
-        home = {unit.nodes[0].id: unit for units in direct.values() for unit in units}
-        self._finish(list(home.values()), home, shapes=False)
+    def _start(self, units: list[Unit]) -> None:
+        self.heat = Heat(self.colour, (unit.cost for unit in units))
+        self.dot.attr(label=label(*title_lines(self.graph, self.heat.legend)))
 
     def _draw_unit(self, into: Any, unit: Unit) -> None:
         if unit.scope < 0:
@@ -124,21 +128,17 @@ class _Drawing:
         lines = self.calls[unit.scope] or self._composition(unit)
         times = [Line(f"× {unit.count}", 11, bold=True)] if unit.count > 1 else []
         text = label(*map(Line, lines), *times, Line(figures(unit.cost), 8, colour=FAINT))
-        into.node(unit.key, label=text, margin="0.15,0.07", **_look(unit))
+        into.node(unit.key, label=text, margin="0.15,0.07", **_look(unit) | self.heat(unit.cost))
 
-    def _draw_single(self, into: Any, unit: Unit, *, shapes: bool = False) -> None:
+    def _draw_single(self, into: Any, unit: Unit) -> None:
         (node,) = unit.nodes
-        if node.op.kind == "input":
-            into.node(
-                unit.key, **pill(Line(node.name, bold=True), Line(shape_text(node.shape), 9, colour=FAINT))
-            )
-            return
-        second = shape_text(node.shape) if shapes else ""
-        into.node(unit.key, **op_box(node.op, node_label(self.graph, node), train_only=node.train_only, second=second))
+        into.node(unit.key, **node_box(self.graph, node) | self.heat(unit.cost))
 
     def _section_label(self, unit: Unit) -> str:
         repeats = [s for s in self.below.get(unit.scope, []) if self.graph.scopes[s].kind == "repeat"]
         name = self.graph.scope_path(unit.scope) + (f"  × {len(repeats)}" if len(repeats) > 1 else "")
+        if unit.count > 1:
+            name = f"{', '.join(joined_paths(unit.names))}  × {unit.count}"
         lines = self.calls[repeats[0] if repeats else unit.scope] or self._composition(unit)
         cost = Line(figures(unit.cost), 9, colour=FAINT)
         return label(Line(name, 12, bold=True), *map(Line, lines), cost)
@@ -163,16 +163,14 @@ class _Drawing:
         text = " → ".join(part.replace(" ", "\xa0") for part in shown)
         return [line.replace("\xa0", " ") for line in textwrap.wrap(text, MAX_WIDTH + 8)]
 
-    def _finish(self, units: list[Unit], home: dict[int, Unit], *, shapes: bool = True) -> None:
+    def _finish(self, units: list[Unit], home: dict[int, Unit]) -> None:
         """Edges between boxes, labelled with the shapes that flow, and the outputs."""
         order = {unit.key: i for i, unit in enumerate(u for u in units if not _only_trains(u))}
         for source, target, shape in dict.fromkeys(self._edges(home)):
             # the chain of sections stays straight; what skips some of it bends
             straight = source in order and order.get(target) == order[source] + 1
             weight = "8" if straight else "1"
-            self.dot.edge(
-                source, target, weight=weight, **({"label": f" {shape} "} if shapes and shape else {})
-            )
+            self.dot.edge(source, target, weight=weight, **({"label": f" {shape} "} if shape else {}))
         for i, output in enumerate(self.graph.outputs):
             node = self.graph.nodes[output.node]
             name = output.name + (" (training)" if output.train_only else "")
@@ -202,6 +200,14 @@ class _Drawing:
 
     def _up(self, unit: Unit) -> Iterable[int]:
         return self.graph.ancestors(unit.scope if unit.scope >= 0 else unit.nodes[0].scope)
+
+
+def node_box(graph: Graph, node: Node, *, shape: bool = False) -> dict[str, str]:
+    """Attributes of a single node's box, with its shape on a second line or without."""
+    if node.op.kind == "input":
+        return pill(Line(node.name, bold=True), Line(shape_text(node.shape), 9, colour=FAINT))
+    second = shape_text(node.shape) if shape else ""
+    return op_box(node.op, node_label(graph, node), train_only=node.train_only, second=second)
 
 
 def _look(unit: Unit) -> dict[str, str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from archc.analyses.figures import shape_text
+from archc.backends.dot_heat import Colour, Heat
 from archc.backends.dot_style import (
     FAINT,
     Line,
@@ -26,7 +25,9 @@ from archc.backends.dot_units import (
     calls,
     children,
     form,
+    joined_paths,
     joint_label,
+    node_label,
     sections_with_repeats,
     topology,
 )
@@ -54,8 +55,9 @@ class Diagram:
 class BlockDrawing:
     """The diagrams of one graph: found from its sections inwards, drawn one by one."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, colour: Colour = "kind") -> None:
         self.graph = graph
+        self.heat = Heat(colour, (node.cost for node in graph.nodes))
         self.below = children(graph)
         self.calls = calls(graph)
         self.inside = _nodes_inside(graph)
@@ -67,7 +69,9 @@ class BlockDrawing:
     def draw(self) -> Digraph:
         from archc.backends.dot import title_lines
 
-        drawing = new_digraph(self.graph.name, title=title_lines(self.graph), horizontal_gap=0.25)
+        drawing = new_digraph(
+            self.graph.name, title=title_lines(self.graph, self.heat.legend), horizontal_gap=0.25
+        )
         drawn = 0
         while drawn < len(self.diagrams):  # drawing a diagram may add those of its inner blocks
             self._draw_diagram(drawing, list(self.diagrams.values())[drawn], drawn)
@@ -108,7 +112,9 @@ class BlockDrawing:
         graph, root = self.graph, diagram.places[0]
         big = len(diagram.members[0]) > MAX_NODES
         fused = big or sum(0 < len(self.inside[i]) <= MAX_FUSED for i in self._leaves(root)) > 1
-        shown = [joint_label([node_label(graph, n) for n in same]) for same in zip(*diagram.members, strict=True)]
+        shown = [
+            joint_label([node_label(graph, n) for n in same]) for same in zip(*diagram.members, strict=True)
+        ]
         home: dict[int, str] = {}
         texts = {node.id: text for node, text in zip(diagram.members[0], shown, strict=True)}
 
@@ -116,7 +122,8 @@ class BlockDrawing:
             for node in self.inside[scope]:
                 if node.scope == scope and node.op.kind != "input":
                     home[node.id] = f"d{number}n{node.id}"
-                    into.node(home[node.id], **op_box(node.op, texts[node.id], train_only=node.train_only))
+                    look = op_box(node.op, texts[node.id], train_only=node.train_only)
+                    into.node(home[node.id], **look | self.heat(node.cost))
             for child in self.below.get(scope, []):
                 inner = self._unwrapped(child)
                 nodes = self.inside[inner]
@@ -126,7 +133,8 @@ class BlockDrawing:
                 if fused and len(nodes) <= MAX_FUSED:
                     main = next((node for node in nodes if node.op.kind in ("conv", "linear")), nodes[0])
                     names = " · ".join(node.op.name for node in nodes)
-                    into.node(box_name, **op_box(main.op, texts[main.id], second=names))
+                    look = op_box(main.op, texts[main.id], second=names)
+                    into.node(box_name, **look | self.heat(main.cost))
                 elif big or self._key(inner) in self.diagrams:
                     self._draw_reference(into, diagram, inner, box_name)
                 else:
@@ -162,7 +170,8 @@ class BlockDrawing:
         lines = self.calls[inner]
         if not lines or len(diagram.places) > 1:  # arguments differ from place to place
             lines = [scope.block or scope.name]
-        into.node(box_name, label=label(*map(Line, lines)), **box("section"))
+        cost = max((node.cost for node in self.inside[inner]), key=lambda cost: cost.macs)
+        into.node(box_name, label=label(*map(Line, lines)), **box("section") | self.heat(cost))
 
     def _counterparts(self, diagram: Diagram, inner: int) -> list[int]:
         """The scopes that stand in a diagram's places where `inner` stands in the first."""
@@ -203,14 +212,15 @@ class BlockDrawing:
         paths = [self.graph.scope_path(place) for place in diagram.places]
         times = f"  × {len(paths)}" if len(paths) > 1 else ""
         if not diagram.block:
-            return [Line(", ".join(_runs(paths)) or self.graph.name, 12, bold=True)]
-        where = textwrap.wrap(", ".join(_runs(paths)), MAX_WIDTH, max_lines=2, placeholder=" …")
+            return [Line(", ".join(joined_paths(paths)) or self.graph.name, 12, bold=True)]
+        where = textwrap.wrap(", ".join(joined_paths(paths)), MAX_WIDTH, max_lines=2, placeholder=" …")
         return [Line(diagram.block + times, 12, bold=True), *(Line(text, 9, colour=FAINT) for text in where)]
 
 
-def draw_blocks(graph: Graph) -> Digraph:
-    """Each distinct block once. Blocks that differ in widths only are one, drawn with ranges."""
-    return BlockDrawing(graph).draw()
+def draw_blocks(graph: Graph, colour: Colour = "kind") -> Digraph:
+    """Each distinct block once. Blocks that differ in widths only are one, drawn with ranges; their colour
+    by cost is that of the first, a reference's that of its costliest op."""
+    return BlockDrawing(graph, colour).draw()
 
 
 def _nodes_inside(graph: Graph) -> list[list[Node]]:
@@ -239,17 +249,3 @@ def _port(shapes: list[Shape]) -> dict[str, str]:
         return pill(Line(shape_text(shapes[0]), 9, colour=FAINT))
     channels = joint_label([str(s[0]) for s in shapes])
     return pill(Line(f"{channels} × H × W" if len(shapes[0]) == 3 else channels, 9, colour=FAINT))
-
-
-def _runs(paths: list[str]) -> list[str]:
-    """`s2.1, s2.2, s2.3` as `s2.1…3`."""
-    split = [re.fullmatch(r"(.*?)(\d+)", path, re.ASCII) for path in paths]
-    out: list[str] = []
-    numbered = [
-        (path, found.group(1) if found else path, int(found.group(2)) if found else -i)
-        for i, (path, found) in enumerate(zip(paths, split, strict=True))
-    ]
-    for _, run in groupby(enumerate(numbered), key=lambda item: (item[1][1], item[1][2] - item[0])):
-        members = [item for _, item in run]
-        out.append(members[0][0] if len(members) == 1 else f"{members[0][0]}…{members[-1][2]}")
-    return out

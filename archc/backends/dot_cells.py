@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 from archc.backends.cells import IDENTITY, Found, Operand, cells
-from archc.backends.dot_style import FAINT, Line, box, inset, label, new_digraph, panel, pill
-from archc.backends.dot_units import MAX_WIDTH
+from archc.backends.dot_style import FAINT, LINE, Line, box, inset, label, new_digraph, panel, pill
+from archc.backends.dot_units import MAX_WIDTH, joined_paths
 from archc.diagnostics import NOWHERE, ArchError, Diagnostic
 from archc.ir.graph import Graph
 
@@ -27,7 +25,7 @@ def draw_cells(graph: Graph, style: Style = "pairs") -> Digraph:
     """
     from archc.backends.dot import title_lines
 
-    found = cells(graph)
+    found = sorted(cells(graph), key=lambda one: one.cell.reduces)
     if not found:
         raise ArchError(
             [
@@ -43,7 +41,7 @@ def draw_cells(graph: Graph, style: Style = "pairs") -> Digraph:
     drawing.attr(rankdir="BT" if style == "pairs" else "LR")
     for number, one in enumerate(found):
         with drawing.subgraph(name=f"cluster_c{number}") as cluster:
-            cluster.attr(**panel(label(*_heading(graph, one), left=True)))
+            cluster.attr(**panel(label(*_heading(graph, one), left=True)), labelloc="b" if style == "pairs" else "t")
             if style == "pairs":
                 _pairs(cluster, one, f"c{number}")
             else:
@@ -55,7 +53,7 @@ def _pairs(cluster: Any, found: Found, prefix: str) -> None:
     _inputs(cluster, found, prefix)
     for i, pair in enumerate(found.cell.nodes):
         with cluster.subgraph(name=f"cluster_{prefix}p{i}") as inner:
-            inner.attr(**inset(str(i)))
+            inner.attr(**inset(""))
             inner.node(f"{prefix}n{i}", label=label(Line("add")), **_round("merge"))
             for side, operand in zip("ab", pair, strict=True):
                 look = {**box(operand.kind), **({"style": "rounded,filled,dashed"} if _bare(operand) else {})}
@@ -72,9 +70,8 @@ def _edges(cluster: Any, found: Found, prefix: str) -> None:
     for i, pair in enumerate(found.cell.nodes):
         cluster.node(f"{prefix}n{i}", label=label(Line(str(i))), **box("conv"), width="0.4")
         for operand in pair:
-            cluster.edge(
-                _name(prefix, operand.source), f"{prefix}n{i}", label=f" {operand.operator} "
-            )  # names of blocks are ASCII words: nothing to escape
+            text = label(Line(f" {operand.operator} ", 9, colour=LINE))
+            cluster.edge(_name(prefix, operand.source), f"{prefix}n{i}", label=text)
     _output(cluster, found, prefix)
 
 
@@ -98,21 +95,8 @@ def _heading(graph: Graph, found: Found) -> list[Line]:
     kind = "reduction cell" if found.cell.reduces else "normal cell"
     times = f"  × {len(found.places)}" if len(found.places) > 1 else ""
     sections = [graph.scope_path(place).partition(".")[0] for place in found.places]
-    where = textwrap.wrap(", ".join(span_text(sections)), MAX_WIDTH, max_lines=2, placeholder=" …")
+    where = textwrap.wrap(", ".join(joined_paths(sections)), MAX_WIDTH, max_lines=2, placeholder=" …")
     return [Line(kind + times, 12, bold=True), *(Line(text, 9, colour=FAINT) for text in where)]
-
-
-def span_text(paths: list[str]) -> list[str]:
-    """`s2.1, s2.2, s2.3` as `s2.1…3`."""
-    numbered: list[tuple[str, str, int]] = []
-    for i, path in enumerate(paths):
-        found = re.fullmatch(r"(.*?)(\d+)", path, re.ASCII)
-        numbered.append((path, found.group(1), int(found.group(2))) if found else (path, path, -i))
-    out: list[str] = []
-    for _, run in groupby(enumerate(numbered), key=lambda item: (item[1][1], item[1][2] - item[0])):
-        members = [item for _, item in run]
-        out.append(members[0][0] if len(members) == 1 else f"{members[0][0]}…{members[-1][2]}")
-    return out
 
 
 def _name(prefix: str, source: int) -> str:

@@ -39,6 +39,7 @@ PALETTE = {
 # Graphviz measures text with the first of these that its machine has, a browser draws with the first of its
 # own: these two have the same widths, so that text fits its box either way.
 FONT = "Verdana,DejaVu Sans,sans-serif"
+HEAT = ("#ffffff", "#f59a73", "#a8623f")  # fill where nothing is spent, where most is; border
 SYMBOLS = {"add": "+", "mul": "×"}
 
 

@@ -7,6 +7,7 @@ import textwrap
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from archc.ir.graph import Graph, Node
@@ -23,13 +24,14 @@ class Unit:
     """Nodes drawn as one box: all of a scope, or (`scope` -1) a single node.
 
     count: how many equal units, one after the other, the box stands for; `nodes` are the first one's,
-    `cost` that of all.
+    `cost` that of all, `names` their paths.
     """
 
     scope: int
     nodes: list[Node] = field(default_factory=list)
     count: int = 1
     cost: Cost = FREE
+    names: list[str] = field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -81,8 +83,10 @@ def fold(graph: Graph, units: list[Unit]) -> tuple[list[Unit], dict[int, Unit]]:
             into = folded[-1]
             into.count += 1
             into.cost += unit.cost
+            into.names.append(graph.scope_path(unit.scope))
         else:
             into = unit
+            into.names = [graph.scope_path(unit.scope)] if unit.scope >= 0 else []
             folded.append(unit)
         for node in unit.nodes:
             home[node.id] = into
@@ -199,6 +203,19 @@ def joint_label(labels: list[str]) -> str:
         ranges.append(low if low == high else f"{low}…{high}")
     parts = _NUMBER.split(first)
     return "".join(part + (ranges[i] if i < len(ranges) else "") for i, part in enumerate(parts))
+
+
+def joined_paths(paths: list[str]) -> list[str]:
+    """`s2.1, s2.2, s2.3` as `s2.1…3`."""
+    numbered: list[tuple[str, str, int]] = []
+    for i, path in enumerate(paths):
+        found = re.fullmatch(r"(.*?)(\d+)", path, re.ASCII)
+        numbered.append((path, found.group(1), int(found.group(2))) if found else (path, path, -i))
+    out: list[str] = []
+    for _, run in groupby(enumerate(numbered), key=lambda item: (item[1][1], item[1][2] - item[0])):
+        members = [item for _, item in run]
+        out.append(members[0][0] if len(members) == 1 else f"{members[0][0]}…{members[-1][2]}")
+    return out
 
 
 def children(graph: Graph) -> dict[int, list[int]]:

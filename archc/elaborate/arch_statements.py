@@ -246,7 +246,7 @@ class ArchCompiler(StatementCompiler):
             scope = arch.open_scope(0, name, "section", node.span)
             entry = StackEntry(_in_section(node.kind, name), span, located=True)
             f.run.stack.append(entry)
-            later, shape = found, ()
+            later, shape = found, Shape()
             try:
                 for i in range(count):
                     f.scope = scope

@@ -183,9 +183,7 @@ def dead_values(items: list[Item], outputs: tuple[int, ...], value_count: int) -
     for item in items:
         if isinstance(item, AliasItem):
             used.add(item.source)
-        elif isinstance(item, NodeItem):
-            used.update(item.inputs)
-        elif not (dead := item.template.dead):
+        elif isinstance(item, NodeItem) or not (dead := item.template.dead):
             used.update(item.inputs)
         else:
             count = item.template.input_count

@@ -21,6 +21,7 @@ Closure = Callable[[ElabFrame], Any]
 General = Callable[[ElabFrame, Any, Any], Any]
 
 LIMIT = float(MAX_INT)
+_NUMBERS = {int, float}
 _OPERATORS: dict[str, tuple[Callable[[Any, Any], Any], bool]] = {
     "+": (operator.add, False),
     "-": (operator.sub, False),
@@ -139,6 +140,10 @@ _UNARY: dict[str, Callable[[Any], Any]] = {
 """Builtins of one number, with an exception for what they do not take."""
 
 
+_MANY: dict[str, Callable[..., Any]] = {"lcm": math.lcm, "max": max, "min": min}
+"""Builtins of several numbers."""
+
+
 def call(
     function: Closure,
     arguments: list[Closure],
@@ -155,6 +160,14 @@ def call(
         if type(target) is Lambda:
             found = target.direct(f, values, span)
             if found is not MISSING:
+                return found
+        elif type(target) is Function and target.name in _MANY and set(map(type, values)) <= _NUMBERS:
+            f.run.spend(2, span)
+            try:
+                found = _MANY[target.name](*values)
+            except TypeError:  # lcm of a float
+                return general(f, target, values)
+            if -LIMIT < found < LIMIT:
                 return found
         return general(f, target, values)
 

@@ -51,6 +51,8 @@ def fail(
 class Poison:
     """Bound to a name whose value failed; reading it fails silently."""
 
+    key = ("poison",)
+
     def __repr__(self) -> str:
         return "<poison>"
 

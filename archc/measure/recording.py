@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 
 import torch
 from torch import Tensor, nn
 
 PROJECTIONS = 4
+PERIOD = 262_139  # prime, so that folding a map at it never puts pixel on pixel
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +32,30 @@ class Sketch:
             return float("inf")
         apart = min(float((a - b).norm()) for a in self.layouts for b in other.layouts)
         scale = max(self.norm, other.norm, 1e-30)
-        return apart / (scale * (PROJECTIONS / 2) ** 0.5) if apart == apart else float("inf")
+        return apart / (scale * PROJECTIONS**0.5) if apart == apart else float("inf")
 
 
 def sketch(value: Tensor) -> Sketch:
     """The sketch of a tensor with a batch dimension first."""
     x = value.detach().to("cpu", torch.float64)
-    angles = torch.arange(1, x.numel() + 1, dtype=torch.float64)
-    # irrational frequencies: the directions are nearly orthogonal and each has norm √(n/2)
-    directions = torch.stack([torch.cos(angles * (f**0.5) * 3.7) for f in (2, 3, 5, 7)])
     views = [x, x.permute(0, 3, 1, 2)] if x.ndim == 4 else [x]
-    return Sketch(x.numel(), float(x.norm()), tuple(directions @ view.flatten() for view in views))
+    return Sketch(x.numel(), float(x.norm()), tuple(map(_project, views)))
+
+
+def _project(view: Tensor) -> Tensor:
+    """Projections of a tensor, longer ones first folded at `PERIOD` with weights of mean square 1."""
+    flat = view.flatten()
+    folds = -(-flat.numel() // PERIOD)
+    if folds > 1:
+        weights = 0.5 + (torch.arange(folds, dtype=torch.float64) * 5**0.5) % 0.957
+        flat = weights @ nn.functional.pad(flat, (0, folds * PERIOD - flat.numel())).view(folds, PERIOD)
+    return _directions()[:, : flat.numel()] @ flat
+
+
+@cache
+def _directions() -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(PROJECTIONS, PERIOD, generator=generator, dtype=torch.float64)
 
 
 @dataclass(slots=True)
@@ -96,21 +111,41 @@ class Recorder:
                 handle.remove()
 
     def _watch(self, call: Call) -> list[torch.utils.hooks.RemovableHandle]:
-        def before(module: nn.Module, args: tuple[Tensor, ...]) -> None:
-            if call.leaf and call.read is None:
-                call.read = sketch(args[0])
+        done = False
+
+        def before(module: nn.Module, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
+            value = first_tensor((args, kwargs))
+            if call.leaf and call.read is None and value is not None:
+                call.read = sketch(value)
                 if self.arrive:
                     self.arrive(call)
 
-        def after(module: nn.Module, args: tuple[Tensor, ...], result: Tensor) -> None:
-            if any(known is call for known in self.calls):
+        def after(module: nn.Module, args: object, result: object) -> None:
+            nonlocal done
+            if done:
                 return
-            if call.leaf:
-                call.made = sketch(result)
+            done = True
+            value = first_tensor(result)
+            if call.leaf and value is not None:
+                call.made = sketch(value)
             call.between, self._stateless[:] = tuple(self._stateless), []
             self.calls.append(call)
 
-        return [call.module.register_forward_pre_hook(before), call.module.register_forward_hook(after)]
+        return [
+            call.module.register_forward_pre_hook(before, with_kwargs=True),
+            call.module.register_forward_hook(after),
+        ]
 
     def _pass(self, module: nn.Module, args: object, result: object) -> None:
         self._stateless.append(f"{type(module).__name__}({module.extra_repr()})")
+
+
+def first_tensor(value: object) -> Tensor | None:
+    """The first tensor in whatever a module takes or gives: nested tuples, lists and dictionaries."""
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if isinstance(value, tuple | list):
+        return next((found for item in value if (found := first_tensor(item)) is not None), None)
+    return None

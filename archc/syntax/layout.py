@@ -142,6 +142,7 @@ class _Layout:
         self._tokens = tokens
         self._open: list[_Open] = []
         self._round = 0  # how many of them are ( or [
+        self._crooked: list[tuple[int, int]] = []  # matched braces on lines of different indentation
         self._bracket = {tables.literals[c]: c for c in "([{)]}"}
         self._newline = tables.terminals.index("_NL")
         self._out = Tokens(tokens.source)
@@ -211,8 +212,10 @@ class _Layout:
         if partner < len(self._open) - 1:
             self._abandon(partner + 1)
         self._put(kind, i)
-        self._open.pop()
+        opened = self._open.pop()
         self._round -= bracket != "}"
+        if bracket == "}" and self._indentation(opened.token) != self._indentation(i):
+            self._crooked.append((opened.token, i))
 
     def _partner(self, bracket: str) -> int:
         """Where in the open brackets the one is that `bracket` closes, or -1; `)` does not reach out of braces."""
@@ -257,16 +260,35 @@ class _Layout:
 
     # ------------------------------------------------------------ what is said of it
 
+    def _indentation(self, i: int) -> int:
+        """How many blanks begin the line of token i."""
+        text, offset = self._tokens.source.text, self._tokens.starts[i]
+        line = text[text.rfind("\n", 0, offset) + 1 : offset + 1]
+        return len(line) - len(line.lstrip(" \t"))
+
     def _report_opener(self, opened: _Open) -> None:
+        token, notes = opened.token, ()
+        if opened.bracket == "{":
+            # the indentation tells which brace inside took the one that was meant for this
+            inside = next((pair for pair in self._crooked if pair[0] > opened.token), None)
+            if inside is not None:
+                token, notes = inside[0], self._taken(inside[1], opened.token)
         self.laid.errors.add(
             Diagnostic(
                 "E0121",
                 f"this `{opened.bracket}` is never closed",
-                self._tokens.span(opened.token),
+                self._tokens.span(token),
                 "opened here",
                 help=(f"close it with `{_CLOSER[opened.bracket]}`",),
+                notes=notes,
             )
         )
+
+    def _taken(self, closer: int, opener: int) -> tuple[str, ...]:
+        (there, _), (meant, _) = (
+            self._tokens.source.position(self._tokens.starts[i]) for i in (closer, opener)
+        )
+        return (f"by its indentation the `}}` of line {there} belongs to the `{{` of line {meant}",)
 
     def _report_closer(self, bracket: str, i: int) -> None:
         opener = next(o for o, c in _CLOSER.items() if c == bracket)

@@ -1,0 +1,45 @@
+"""Colour by cost: white for none, deepest for the costliest box of a drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from archc.backends.dot_style import HEAT
+from archc.ops.base import Cost
+
+Colour = Literal["kind", "cost", "params"]
+
+
+class Heat:
+    """Attributes that colour boxes by `cost` (multiply-adds) or `params`; none for "kind".
+
+    costs: of every box of the drawing, to know the largest.
+    """
+
+    def __init__(self, colour: Colour, costs: Iterable[Cost]) -> None:
+        self.colour = colour
+        self.most = max(map(self._figure, costs), default=0) if colour != "kind" else 0
+
+    def __call__(self, cost: Cost) -> dict[str, str]:
+        if self.colour == "kind":
+            return {}
+        share = (
+            (self._figure(cost) / self.most) ** 0.5 if self.most else 0.0
+        )  # the root tells small ones apart
+        return {"fillcolor": blend(share), "color": HEAT[2]}
+
+    @property
+    def legend(self) -> str:
+        """What the colour means; empty for "kind"."""
+        names = {"cost": "multiply-adds", "params": "parameters"}
+        return f"colour: {names[self.colour]}, deepest where most" if self.colour in names else ""
+
+    def _figure(self, cost: Cost) -> int:
+        return cost.params if self.colour == "params" else cost.macs
+
+
+def blend(share: float) -> str:
+    """The colour at a share, 0 to 1, of the way from none to most."""
+    low, high = ([int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in HEAT[:2])
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in zip(low, high, strict=True))
