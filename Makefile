@@ -3,13 +3,15 @@
 # make test-all  the slow ones too
 # make fuzz      the compiler on damaged and random input
 # make bench     speed, against the tools people use
+# make gallery   the drawings and figures of docs/gallery.md
+# make web       fetches what the report page vendors, at the locked version; needs npm
 # make format    puts the code in form
 
 PYTHON ?= python3.11
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-all fuzz bench lint format clean
+.PHONY: demo test test-all fuzz bench gallery web lint format clean
 
 demo: .stamps/core
 	$(BIN)/archc build specs/nfnet_f0.arch
@@ -27,6 +29,12 @@ fuzz: .stamps/dev
 
 bench: .stamps/bench
 	$(BIN)/python benchmarks/run.py
+
+gallery: .stamps/dev
+	$(BIN)/python -m benchmarks.gallery
+
+web:
+	tools/web.sh
 
 lint: .stamps/dev
 	$(BIN)/ruff check
@@ -52,6 +60,7 @@ clean:
 .stamps/dev: .stamps/core
 	tools/install.sh -e '.[dev]'
 	tools/install.sh --no-deps torchvision timm huggingface_hub pyyaml tqdm filelock fsspec packaging pillow
+	tools/chromium.sh
 	@touch $@
 
 # What the benchmarks compare with.

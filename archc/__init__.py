@@ -22,11 +22,24 @@ if TYPE_CHECKING:
     import torch
 
     from archc.backends.dot import Level
+    from archc.backends.dot_heat import Colour
     from archc.ir import Graph
     from archc.ops.base import Cost
 
 __version__ = "0.1.0"
-__all__ = ["ArchError", "Cost", "Diagnostic", "Graph", "check", "compile", "count", "draw", "emit", "load"]
+__all__ = [
+    "ArchError",
+    "Cost",
+    "Diagnostic",
+    "Graph",
+    "check",
+    "compile",
+    "count",
+    "draw",
+    "emit",
+    "load",
+    "report",
+]
 
 
 def load(
@@ -39,7 +52,7 @@ def load(
     """
     from archc.elaborate import load as load_graph
 
-    _show_graphs()
+    _show_in_notebooks()
     return load_graph(spec, input=input, sample=sample, **arguments)
 
 
@@ -69,23 +82,40 @@ def compile(graph: Graph) -> torch.nn.Module:
     return compile_module(graph)
 
 
-def draw(graph: Graph, level: Level = "network") -> graphviz.Digraph:
-    """A diagram at level "network", "stage", "block" or "op"; `.render()` needs graphviz's `dot`."""
+def draw(graph: Graph, level: Level = "network", colour: Colour = "kind") -> graphviz.Digraph:
+    """A diagram at level "network", "stage", "block" or "op"; `.render()` needs graphviz's `dot`.
+
+    colour: by "kind" of op, or heat by "cost" (multiply-adds) or "params".
+    """
     from archc.backends.dot import draw as draw_graph
 
-    return draw_graph(graph, level)
+    return draw_graph(graph, level, colour)
 
 
-def _show_graphs() -> None:
-    """Let notebooks draw graphs. The method is hung on here, as `ir` may not import a backend."""
+def report(*graphs: Graph) -> str:
+    """One self-contained HTML page: diagram, costs and spec; several graphs are compared."""
+    from archc.backends.report import report as write_report
+
+    return write_report(graphs)
+
+
+def _show_in_notebooks() -> None:
+    """Let notebooks show graphs and costs. The methods are hung on here, as `ir` may not import a backend."""
     from archc.ir import Graph
+    from archc.ops.base import Cost
 
-    def picture(graph: Graph) -> str:
-        from archc.backends.dot import svg
+    def diagram(graph: Graph) -> str:
+        from archc.backends.report import notebook_html
 
-        return svg(graph, "network")
+        return notebook_html(graph)
 
-    Graph._repr_svg_ = picture  # type: ignore[attr-defined]  # only notebooks look for it
+    def table(cost: Cost) -> str:
+        from archc.backends.report import cost_html
+
+        return cost_html(cost)
+
+    Graph._repr_html_ = diagram  # type: ignore[attr-defined]  # only notebooks look for it
+    Cost._repr_html_ = table  # type: ignore[attr-defined]  # likewise
 
 
 def __getattr__(name: str) -> Any:
@@ -93,11 +123,12 @@ def __getattr__(name: str) -> Any:
     if name == "Graph":
         from archc.ir import Graph
 
-        _show_graphs()
+        _show_in_notebooks()
         return Graph
     if name == "Cost":
         from archc.ops.base import Cost
 
+        _show_in_notebooks()
         return Cost
     raise AttributeError(f"module 'archc' has no attribute {name!r}")
 

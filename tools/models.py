@@ -1,4 +1,4 @@
-"""Write docs/models.md from the library: `python tools/models.py`."""
+"""Write docs/models.md from the library: `python -m tools.models`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archc.elaborate import Entry, catalog
 PAGE = Path(__file__).parents[1] / "docs" / "models.md"
 INTRO = """# The library
 
-Every network `archc list` knows, made by `python tools/models.py`. The figures are archc's, and each family's file states
+Every network `archc list` knows, made by `python -m tools.models`. The figures are archc's, and each family's file states
 them as `expect`s with the source they were checked against. MACs are multiply-adds of convolutions and linear
 layers; activations are output elements of convolutions; all are of the eval graph at the input shown.
 """
@@ -25,7 +25,10 @@ def page() -> str:
         if not rows:
             continue
         parts.append(f"## {file}\n\n{_sentence(rows[0].doc)}\n")
-        lines = ["| name | input | params | MACs | activations | year | paper |", "|---|---|--:|--:|--:|---|---|"]
+        lines = [
+            "| name | input | params | MACs | activations | year | paper |",
+            "|---|---|--:|--:|--:|---|---|",
+        ]
         lines += [_row(e) for e in rows]
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)

@@ -268,6 +268,7 @@ class _Lifetimes:
                 if rows and rows[-1][0] == item:
                     rows.pop()
                 rows.append((item, node.id, nests))
+        self.items_reading: dict[tuple[int, int], int] = {}  # (value, scope) -> the first item to read it
         self.readers: dict[int, int] = {}
         for node in nodes:
             for i in set(node.inputs):
@@ -301,10 +302,11 @@ class _Lifetimes:
         while depth + 1 < min(len(ours), len(theirs)) and ours[depth + 1] == theirs[depth + 1]:
             depth += 1
         scope = theirs[depth]
-        if self.readers.get(source, 0) > 1 and len(ours) > depth + 1:
-            return self.scope_end[scope]
         first, count = len(self.graph.nodes), depth + 1
         item = first + theirs[count] if count < len(theirs) else user.id
+        known = self.items_reading.setdefault((source, scope), item)
+        if known != item and len(ours) > count:
+            return self.scope_end[scope]
         made = first + ours[count] if count < len(ours) else source
         end = self.ends.get((scope, item), user.id)
         if self.ends.get((scope, made)) == end:  # nested in the same statement: gone when its reader is done

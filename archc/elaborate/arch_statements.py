@@ -118,11 +118,11 @@ class ArchCompiler(StatementCompiler):
             _warn_of_channels_last(f, shape, node.span)
             return shape
         if f.run.arch.inputs:
-            raise fail("E0524", "an input size can be given only where there is one input", node.span,
+            raise fail("E0512", "an input size can be given only where there is one input", node.span,
                        "a second input", ("make the sizes parameters of the arch",))  # fmt: skip
         if len(given) != len(shape):
-            raise fail("E0524", f"the input has {len(shape)} dimensions, but {len(given)} were given", node.span,
-                       f"declared as {show_shape(shape)}")  # fmt: skip
+            raise fail("E0512", f"the input has {len(shape)} dimensions, but {len(given)} were given", node.span,
+                       f"declared as {show_shape(shape)}", (f"give sizes for all, as in {show_shape(shape)}",))  # fmt: skip
         return tuple(_dimension(d, node.span) for d in given)
 
     def gap(self, error: Span) -> Execute:

@@ -140,7 +140,7 @@ def _of_override(diagnostic: Diagnostic, claimed: Claimed) -> Diagnostic:
     """An error that shows only with the arguments of one `expect`, which it names."""
     given = claimed.statement.overrides
     span = given[0].span.to(given[-1].span)
-    if diagnostic.code in ("E0401", "E0405", "E0504", "E0513", "E0524"):  # they are themselves what is wrong
+    if diagnostic.code in ("E0401", "E0405", "E0504", "E0513", "E0512"):  # they are themselves what is wrong
         return replace(diagnostic, span=span, label="")
     line, _ = span.source.position(span.start)
     return replace(

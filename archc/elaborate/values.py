@@ -255,15 +255,17 @@ def weigh(value: Any, span: Span) -> int:
         for item in items:
             if type(item) is list or type(item) is tuple:
                 if left == 0:
-                    raise fail("E0908", f"lists are nested more than {MAX_NESTING} deep", span)
+                    message = f"lists are nested more than {MAX_NESTING} deep"
+                    raise fail("E0908", message, span, "one more here", ("to append, add a list: `xs += [y]`",))
                 weight = known.get(id(item))
                 if weight is None:
                     weight = known[id(item)] = walk(item, left - 1)
                 total += weight
         if total > MAX_WEIGHT:
             raise fail(
-                "E0904", f"a list may hold at most {MAX_WEIGHT:,} items, those of inner lists counted", span
-            )
+                "E0904", f"a list may hold at most {MAX_WEIGHT:,} items, those of inner lists counted", span,
+                "too large",
+            )  # fmt: skip
         return total
 
     return walk(value, MAX_NESTING - 1)

@@ -267,7 +267,8 @@ class _Layout:
         return len(line) - len(line.lstrip(" \t"))
 
     def _report_opener(self, opened: _Open) -> None:
-        token, notes = opened.token, ()
+        token = opened.token
+        notes: tuple[str, ...] = ()
         if opened.bracket == "{":
             # the indentation tells which brace inside took the one that was meant for this
             inside = next((pair for pair in self._crooked if pair[0] > opened.token), None)
