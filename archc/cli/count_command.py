@@ -39,6 +39,7 @@ outputs of convolutions. All are of one example, in eval mode."""
     type=click.Choice(CONVENTIONS),
     help="Count as this tool does, for the same network.",
 )
+@click.option("--by", type=click.Choice(["section", "block"]), default="section", show_default=True, help="What a row is.")
 @click.option("--explain", is_flag=True, help="With --as: term by term, what the tool adds and misses.")
 @click.option(
     "--written",
@@ -53,6 +54,7 @@ def command(
     input_: tuple[int, ...] | None,
     sample: int | None,
     convention: str | None,
+    by: str,
     explain: bool,
     style: str | None,
     format_: str,
@@ -65,8 +67,28 @@ def command(
         print_as(graph, convention, style, explain, format_)
     elif format_ == "json":
         print_json(count_to_dict(graph))
+    elif by == "block":
+        print_shares(graph)
     else:
         print_summary(graph)
+
+
+def print_shares(graph: Graph) -> None:
+    """A line per block type: how often it is called, and its share of parameters and multiply-adds."""
+    from archc.analyses.shares import block_shares
+
+    whole = graph.cost
+    rows = [
+        (
+            share.block,
+            f"{share.calls}" if share.calls else "",
+            *(short(share.cost.params), f"{share.cost.params / max(whole.params, 1):.1%}"),
+            *(short(share.cost.macs), f"{share.cost.macs / max(whole.macs, 1):.1%}"),
+        )
+        for share in block_shares(graph)
+    ]
+    print_table(("block", "calls", "params", "share", "macs", "share"), rows)
+    click.echo("a block inside another counts for both; (ops) are in no block")
 
 
 def print_as(graph: Graph, convention: str, style: str | None, explain: bool, format_: str) -> None:

@@ -11,6 +11,9 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from archc.backends import torch_module
+from archc.ir import Graph
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -96,3 +99,12 @@ def _cuda_training(module: nn.Module, inputs: tuple[Tensor, ...]) -> int | None:
         optimiser.step()
         optimiser.zero_grad(set_to_none=False)
     return int(torch.cuda.max_memory_allocated(device))
+
+
+def measure_graph(graph: Graph, batch: int, dtype: str = "float32", device: str = "cpu") -> Measured:
+    """`measure_memory` of a compiled graph on zeros."""
+    kind: torch.dtype = getattr(torch, dtype)
+    module = torch_module.compile(graph).to(device, kind)
+    return measure_memory(
+        module, tuple(torch.zeros(batch, *n.shape, device=device, dtype=kind) for n in graph.inputs)
+    )

@@ -7,36 +7,34 @@ operator that reads or makes something else is known by name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from archc.backends.torch_plan import module_paths, plan
-from archc.ir import Graph
-from archc.measure.recording import Call, Recorder
-from archc.measure.weights import Keymap, Target, randomise
-
-TOLERANCE = 1e-6
-"""Largest relative error that counts as equal, in float64."""
-
-NEAR = 0.2  # relative error up to which a differing input still tells which module is meant
-
-ATTRIBUTES = (
-    "kernel_size", "stride", "padding", "dilation", "groups", "output_padding", "eps", "momentum", "num_groups",
-    "affine", "track_running_stats", "negative_slope",
-)  # fmt: skip
+from archc.diagnostics import NOWHERE, ArchError, Diagnostic
+from archc.ir import Graph, Node
+from archc.measure.matching import COUNTER, TOLERANCE, Matching, unlike
+from archc.measure.recording import Call, Recorder, first_tensor, own_tensors
+from archc.measure.weights import Keymap, randomise
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An attribute that two matched modules do not share."""
+    """A parameter that two matched modules do not share.
+
+    ours, theirs: the modules' paths. op: ours, as specs write it, such as `batch_norm`; for a module that was
+    not compiled, its class. parameter: as specs write it, such as `eps`.
+    """
 
     ours: str
     theirs: str
-    attribute: str
+    op: str
+    parameter: str
     our_value: object
     their_value: object
 
@@ -45,25 +43,33 @@ class Difference:
 class Divergence:
     """The first place where the networks part.
 
+    ours, theirs: modules; "" is the network itself, after its last module, or for theirs that none matches.
     where: "input" (something before the module differs) or "output" (the module itself does). error: relative.
-    our_ops, their_ops: what ran just before, as far as known; attributes: the module's own differences.
+    our_ops, their_ops: what ran just before, as far as known; differences: the module's own.
     """
 
     ours: str
     theirs: str
     where: str
     error: float
-    attributes: tuple[Difference, ...]
+    differences: tuple[Difference, ...]
     our_ops: tuple[str, ...]
     their_ops: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Report:
-    """What `parity` found. error: the largest relative error of the main outputs, in float64."""
+    """What `parity` found. error: the largest relative error of the main outputs, in float64.
+
+    our_shape, their_shape: of the main outputs, batch first. matched: modules with weights that found a
+    partner, of `modules`. only_ours, only_theirs: state-dict keys without one.
+    """
 
     error: float
+    our_shape: tuple[int, ...]
+    their_shape: tuple[int, ...]
     matched: int
+    modules: int
     keymap: Keymap
     differences: tuple[Difference, ...]
     first: Divergence | None
@@ -76,52 +82,12 @@ class Report:
         return self.error <= TOLERANCE and not self.only_ours and not self.only_theirs
 
 
-@dataclass
-class _Matching:
-    """Their calls not yet spoken for, and what the matched ones gave."""
-
-    waiting: list[Call]
-    keymap: Keymap = field(default_factory=dict)
-    pairs: list[tuple[Call, Call]] = field(default_factory=list)
-    errors: dict[str, float] = field(default_factory=dict)
-
-    def take(self, ours: Call) -> None:
-        """Match one of our modules about to run, and copy the weights into it."""
-        found = self._find(ours)
-        if found is None:
-            return
-        error, theirs, assigned = found
-        for mine, other in assigned.items():
-            here, there = ours.tensors[mine], theirs.tensors.pop(other)
-            with torch.no_grad():
-                here.copy_(there.reshape(here.shape))
-            target = Target(_key(ours, mine), None if here.shape == there.shape else tuple(here.shape))
-            self.keymap[_key(theirs, other)] = target
-        if theirs.leaf or not theirs.tensors:
-            self.waiting.remove(theirs)
-        self.pairs.append((ours, theirs))
-        self.errors[ours.name] = error
-
-    def _find(self, ours: Call) -> tuple[float, Call, dict[str, str]] | None:
-        """Their module that read what ours reads, else the nearest, else the next of the same tensors."""
-        fits = [(t, a) for t in self.waiting if (a := assign(ours.tensors, t)) is not None]
-        scored = [(ours.read.distance(t.read), t, a) for t, a in fits if ours.read and t.read]
-        # branches may begin with tensors of one shape (RegNet's projection): their attributes tell them apart
-        equals = [row for row in scored if row[0] <= TOLERANCE]
-        equal = min(equals, key=lambda row: len(list(_differences(ours, row[1]))), default=None)
-        # a parameter of a module around others (a layer scale): what that module read says nothing
-        outer = next(((0.0, t, a) for t, a in fits if not t.leaf), None)
-        nearest = min(scored, key=lambda row: row[0], default=None)
-        close = nearest if nearest and nearest[0] <= NEAR else None
-        apart = nearest[0] if nearest else float("inf")
-        return equal or outer or close or next(((apart, t, a) for t, a in fits), None)
-
-
 def parity(ours: nn.Module, theirs: nn.Module, *inputs: Tensor, seed: int = 0) -> Report:
     """Fill `theirs` with random weights, copy them into `ours` and compare everything on the way.
 
     inputs: batches for both. Runs in eval mode and float64; `theirs` gets its weights, types and mode back,
     ours keeps the copied weights. Modules that run in training only (auxiliary heads) are matched by order.
+    Raises ArchError: E0610 when theirs cannot run on the inputs or gives no tensor.
     """
     with _borrowed(theirs), _mode(ours):
         ours.double()
@@ -129,55 +95,52 @@ def parity(ours: nn.Module, theirs: nn.Module, *inputs: Tensor, seed: int = 0) -
         randomise(theirs, seed)
         arguments = [x.double() for x in inputs]
         theirs_run = Recorder(theirs)
-        with theirs_run.running(), torch.no_grad():
-            expected = _main(theirs.eval()(*arguments))
-        matching = _Matching([replace(call, tensors=dict(call.tensors)) for call in theirs_run.calls])
+        with theirs_run.running():
+            expected = _run_theirs(theirs.eval(), arguments)
+        matching = Matching([replace(call, tensors=dict(call.tensors)) for call in theirs_run.calls])
         ours_run = Recorder(ours, matching.take)
         with ours_run.running(), torch.no_grad():
-            result = _main(ours.eval()(*arguments))
+            result = first_tensor(ours.eval()(*arguments))
+        assert result is not None, "a compiled network gives tensors"
+        matching.errors[""] = _error(result, expected)
         if any(key.rpartition(".")[0] not in {c.name for c in ours_run.calls} for key in ours.state_dict()):
             _match_training(ours_run, theirs_run, arguments, matching)
-        return _report(ours, theirs, ours_run.calls, matching, _error(result, expected))
+        return _report(ours_run, theirs_run, matching, tuple(result.shape), tuple(expected.shape))
 
 
-def assign(ours: dict[str, Tensor], theirs: Call) -> dict[str, str] | None:
-    """Which tensor of theirs each of ours takes: the same name if it fits, else the first left that does.
-
-    Counters they lack are left out. None when one of ours finds no partner.
-    """
-    found: dict[str, str] = {}
-    free = dict(theirs.tensors)
-    for exact in (True, False):
-        for name, tensor in ours.items():
-            if name not in found:
-                names = [name] if exact else list(free)
-                other = next((n for n in names if n in free and _alike(tensor, free[n])), None)
-                if other is not None:
-                    found[name] = other
-                    del free[other]
-    lacking = ours.keys() - found.keys() - {"num_batches_tracked"}
-    return found if found and not lacking else None
+def _run_theirs(theirs: nn.Module, inputs: list[Tensor]) -> Tensor:
+    """Their first output."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)  # for the tensors a forward makes itself
+    try:
+        with torch.no_grad():
+            found = first_tensor(theirs(*inputs))
+    except Exception as error:  # whatever foreign code raises is told, not passed on
+        text = f"{type(theirs).__name__} does not run on {_sizes(inputs)}: {type(error).__name__}: {error}"
+        raise ArchError([Diagnostic("E0610", text, NOWHERE)]) from error
+    finally:
+        torch.set_default_dtype(before)
+    if found is None:
+        raise ArchError([Diagnostic("E0610", f"{type(theirs).__name__} returns no tensor", NOWHERE)])
+    return found
 
 
-def _alike(a: Tensor, b: Tensor) -> bool:
-    return a.squeeze().shape == b.squeeze().shape and a.is_floating_point() == b.is_floating_point()
-
-
-def _key(call: Call, name: str) -> str:
-    return f"{call.name}.{name}" if call.name else name
+def _sizes(inputs: Iterable[Tensor]) -> str:
+    return " and ".join("×".join(map(str, x.shape)) for x in inputs)
 
 
 def _match_training(
-    ours_run: Recorder, theirs_run: Recorder, inputs: list[Tensor], matching: _Matching
+    ours_run: Recorder, theirs_run: Recorder, inputs: list[Tensor], matching: Matching
 ) -> None:
     """Match modules that run in training mode alone (auxiliary heads), by execution order and shapes."""
+    # two examples at least, or a normalisation over 1x1 maps has nothing to average
+    batch = [torch.cat([x, x]) if len(x) < 2 else x for x in inputs]
     sides: list[list[Call]] = []
     for run in (ours_run, theirs_run):
-        before = {name: tensor.clone() for name, tensor in run.network.state_dict().items()}
+        before = copy.deepcopy(run.network.state_dict())
         recorder = Recorder(run.network)
-        with recorder.running(), torch.no_grad():
-            # two examples, or a normalisation over 1x1 maps has nothing to average
-            run.network.train()(*(torch.cat([x, x]) for x in inputs))
+        with recorder.running():
+            _run_theirs(run.network.train(), batch)
         run.network.load_state_dict(before)
         in_eval = {call.name for call in run.calls}
         sides.append([call for call in recorder.calls if call.name not in in_eval])
@@ -188,110 +151,114 @@ def _match_training(
 
 
 def _report(
-    ours: nn.Module, theirs: nn.Module, calls: list[Call], matching: _Matching, error: float
+    ours_run: Recorder,
+    theirs_run: Recorder,
+    matching: Matching,
+    our_shape: tuple[int, ...],
+    their_shape: tuple[int, ...],
 ) -> Report:
-    partner = {mine.name: other for mine, other in matching.pairs}
-    readers = _readers(ours)
-    matching.errors[""] = error
-    differences = tuple(d for mine, other in matching.pairs for d in _differences(mine, other))
-    first = next(
-        (d for call in calls if (d := _divergence(ours, call, partner, matching, differences, readers))),
-        None,
+    ours, theirs = ours_run.network, theirs_run.network
+    structure = _Structure.of(ours)
+    differences = tuple(
+        Difference(mine.name, other.name, structure.op(mine), *unlikeness)
+        for mine, other in matching.pairs
+        for unlikeness in unlike(mine, other)
     )
+    error = matching.errors[""]
+    first = _first_divergence(ours_run.calls, matching, differences, structure)
+    if first is None and error > TOLERANCE:
+        first = Divergence("", "", "output", error, (), structure.ops_before(""), tuple(theirs_run.stateless))
     reached = {target.key for target in matching.keymap.values()}
+    only_ours = tuple(k for k in ours.state_dict() if k not in reached and not k.endswith(COUNTER))
     return Report(
         error,
+        our_shape,
+        their_shape,
         len(matching.pairs),
+        sum(bool(own_tensors(module)) for module in ours.modules()),
         matching.keymap,
         differences,
         first,
-        tuple(k for k in ours.state_dict() if k not in reached and not k.endswith("num_batches_tracked")),
+        only_ours,
         tuple(k for k in theirs.state_dict() if k not in matching.keymap),
     )
 
 
-def _divergence(
-    ours: nn.Module,
-    call: Call,
-    partner: dict[str, Call],
-    matching: _Matching,
-    differences: tuple[Difference, ...],
-    readers: dict[str, set[str]],
+def _first_divergence(
+    calls: list[Call], matching: Matching, differences: tuple[Difference, ...], structure: _Structure
 ) -> Divergence | None:
-    other = partner.get(call.name)
-    if other is None:
-        return Divergence(call.name, "", "input", float("inf"), (), _ops_before(ours, call.name), ())
-    where, error = "input", matching.errors[call.name]
-    if error <= TOLERANCE and call.made and other.made:
-        where, error = "output", call.made.distance(other.made)
-        if call.name in readers and all(matching.errors.get(r, 1.0) <= TOLERANCE for r in readers[call.name]):
-            return None  # theirs holds the activation too
-    if error <= TOLERANCE:
-        return None
-    own = tuple(d for d in differences if d.ours == call.name)
-    return Divergence(call.name, other.name, where, error, own, _ops_before(ours, call.name), other.between)
+    partner = {mine.name: other for mine, other in matching.pairs}
+    for call in calls:
+        name, other = call.name, partner.get(call.name)
+        if other is None:
+            return Divergence(name, "", "input", float("inf"), (), structure.ops_before(name), ())
+        where, error = "input", matching.errors[name]
+        if error <= TOLERANCE and call.made and other.made:
+            readers = structure.readers.get(name)
+            if readers and all(matching.errors.get(r, 1.0) <= TOLERANCE for r in readers):
+                continue  # what it made may look different: theirs holds the activation too
+            where, error = "output", call.made.distance(other.made)
+        if error > TOLERANCE:
+            own = tuple(d for d in differences if d.ours == name)
+            return Divergence(name, other.name, where, error, own, structure.ops_before(name), other.between)
+    return None
 
 
-def _readers(ours: nn.Module) -> dict[str, set[str]]:
-    """For each module with state, those that read what it made, through stateless ops; "" is the network's output."""
-    graph: Graph | None = getattr(ours, "archc_graph", None)
-    if graph is None:
-        return {}
-    paths = module_paths(plan(graph))
-    found: dict[str, set[str]] = {}
-    carried: dict[int, set[str]] = {}
-    for node in graph.nodes:
-        sources = set().union(*(carried[i] for i in node.inputs))
-        path = paths.get(node.id)
-        for source in sources if path is not None else ():
-            found.setdefault(source, set()).add(str(path))
-        carried[node.id] = sources if path is None else {path}
-    for source in carried[graph.outputs[0].node]:
-        found.setdefault(source, set()).add("")
-    return found
+@dataclass(frozen=True)
+class _Structure:
+    """What the graph of a compiled network knows of its modules with weights; empty for other modules.
+
+    nodes: by module path. readers: for each module those that read what it made, through ops without weights;
+    "" stands for the network's main output.
+    """
+
+    graph: Graph | None
+    nodes: dict[str, Node]
+    readers: dict[str, set[str]]
+
+    @classmethod
+    def of(cls, module: nn.Module) -> _Structure:
+        graph: Graph | None = getattr(module, "archc_graph", None)
+        if graph is None:
+            return cls(None, {}, {})
+        owners = {name for name, part in module.named_modules() if own_tensors(part)}
+        paths = {i: path for i, path in module_paths(plan(graph)).items() if path in owners}
+        readers: dict[str, set[str]] = {}
+        carried: dict[int, set[str]] = {}
+        for node in graph.nodes:
+            sources: set[str] = set().union(*(carried[i] for i in node.inputs))
+            path = paths.get(node.id)
+            for source in sources if path is not None else ():
+                readers.setdefault(source, set()).add(str(path))
+            carried[node.id] = sources if path is None else {path}
+        for source in carried[graph.outputs[0].node]:
+            readers.setdefault(source, set()).add("")
+        return cls(graph, {path: graph.nodes[i] for i, path in paths.items()}, readers)
+
+    def op(self, call: Call) -> str:
+        """The op of a module as specs write it."""
+        node = self.nodes.get(call.name)
+        return node.op.name if node else type(call.module).__name__
+
+    def ops_before(self, name: str) -> tuple[str, ...]:
+        """The ops without weights on the way into a module ("": to the output) from the nearest with weights."""
+        if self.graph is None:
+            return ()
+        stateful = {node.id for node in self.nodes.values()}
+        node = self.nodes.get(name)
+        waiting = list(node.inputs if node else (self.graph.outputs[0].node,))
+        found: set[int] = set()
+        while waiting:
+            at = waiting.pop()
+            if at not in stateful and at not in found and self.graph.nodes[at].op.kind != "input":
+                found.add(at)
+                waiting += self.graph.nodes[at].inputs
+        return tuple(self.graph.nodes[i].op.label() for i in sorted(found))
 
 
-def _ops_before(ours: nn.Module, name: str) -> tuple[str, ...]:
-    """The stateless ops on the way into one of our modules, from the nearest modules with state."""
-    graph: Graph | None = getattr(ours, "archc_graph", None)
-    if graph is None:
-        return ()
-    paths = module_paths(plan(graph))
-    waiting = [i for node in graph.nodes if paths.get(node.id) == name for i in node.inputs]
-    found: set[int] = set()
-    while waiting:
-        at = waiting.pop()
-        if at not in paths and at not in found and graph.nodes[at].op.kind != "input":
-            found.add(at)
-            waiting += graph.nodes[at].inputs
-    return tuple(graph.nodes[i].op.label() for i in sorted(found))
-
-
-def _differences(mine: Call, other: Call) -> Iterator[Difference]:
-    for name in ATTRIBUTES:
-        if hasattr(mine.module, name) and hasattr(other.module, name):
-            a, b = getattr(mine.module, name), getattr(other.module, name)
-            if _plain(a) != _plain(b):
-                yield Difference(mine.name, other.name, name, a, b)
-
-
-def _plain(value: object) -> object:
-    """(3, 3) and 3 alike."""
-    if isinstance(value, tuple | list) and len(set(value)) == 1:
-        return value[0]
-    return value
-
-
-def _main(result: object) -> Tensor:
-    """The first tensor of whatever a network returns."""
-    while not isinstance(result, Tensor):
-        if isinstance(result, dict):
-            result = next(iter(result.values()))
-        elif isinstance(result, tuple | list):
-            result = result[0]
-        else:
-            raise TypeError(f"a network returned {type(result).__name__}, not a tensor")
-    return result
+def node_at(ours: nn.Module, path: str) -> Node | None:
+    """The node of a compiled network that a module with weights runs; None for modules without one."""
+    return _Structure.of(ours).nodes.get(path)
 
 
 def _error(result: Tensor, expected: Tensor) -> float:
@@ -319,7 +286,8 @@ def _mode(module: nn.Module) -> Iterator[None]:
 @contextmanager
 def _borrowed(module: nn.Module) -> Iterator[None]:
     """Give the module its weights back too."""
-    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    # a deep copy keeps the versions that some modules' loading asks for
+    before = copy.deepcopy(module.state_dict())
     with _mode(module):
         try:
             yield

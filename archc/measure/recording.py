@@ -91,7 +91,7 @@ class Recorder:
     network: nn.Module
     arrive: Callable[[Call], None] | None = None
     calls: list[Call] = field(default_factory=list)
-    _stateless: list[str] = field(default_factory=list)
+    stateless: list[str] = field(default_factory=list)
 
     @contextmanager
     def running(self) -> Iterator[list[Call]]:
@@ -128,7 +128,7 @@ class Recorder:
             value = first_tensor(result)
             if call.leaf and value is not None:
                 call.made = sketch(value)
-            call.between, self._stateless[:] = tuple(self._stateless), []
+            call.between, self.stateless[:] = tuple(self.stateless), []
             self.calls.append(call)
 
         return [
@@ -137,7 +137,7 @@ class Recorder:
         ]
 
     def _pass(self, module: nn.Module, args: object, result: object) -> None:
-        self._stateless.append(f"{type(module).__name__}({module.extra_repr()})")
+        self.stateless.append(f"{type(module).__name__}({module.extra_repr()})")
 
 
 def first_tensor(value: object) -> Tensor | None:

@@ -222,7 +222,7 @@ class Diagram {
       {
         class: `box k-${(node ?? mainOp(this.network, item))?.kind ?? "section"}${only ? " train-only" : ""}${node && node.kind === "regularize" ? " dashed" : ""}`,
         "data-key": item.key, transform: place(box), tabindex: 0, role: "treeitem",
-        "aria-expanded": item.folds ? "false" : null, "aria-label": item.lines[0][0],
+        "aria-expanded": item.folds ? "false" : null, "aria-label": item.folds ? named(this.network, item).name : item.lines[0][0],
       },
       item.kind === "run" ? draw("rect", { class: "shape behind", x: 4, y: 4, width: box.width, height: box.height, rx: 9 }) : null,
       shape,

@@ -33,7 +33,7 @@ CELLS = {
 }  # fmt: skip
 
 
-def pads(x: Tensor, kernel: tuple[int, int], stride: tuple[int, int], dilation: int = 1) -> list[int]:
+def pads(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: int = 1) -> list[int]:
     """TensorFlow's SAME, as F.pad takes it: as much as gives ceil(size / stride), the odd pixel at the end."""
     found = []
     for d in (1, 0):
@@ -118,7 +118,7 @@ class Style:
     ) -> nn.Conv2d:
         if self.same and max(stride) > 1:
             return SameConv(width, width, kernel, stride, 0, dilation, groups, bias=False)
-        half = tuple(dilation * (k // 2) for k in kernel)
+        half = (dilation * (kernel[0] // 2), dilation * (kernel[1] // 2))
         return nn.Conv2d(width, width, kernel, stride, half, dilation, groups, bias=False)
 
 

@@ -1,0 +1,48 @@
+"""Which examples a step sees: a pure function of (seed, step, rank, world), so resuming needs no state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from archc.train.seeds import generator
+
+
+@dataclass
+class Batches:
+    """Shuffled epochs of `examples`, in steps of `batch` over all ranks; what does not fill one is left out."""
+
+    examples: int
+    batch: int
+    seed: int
+    rank: int = 0
+    world: int = 1
+    _epoch: int = field(default=-1, repr=False)
+    _order: Tensor = field(default_factory=lambda: torch.empty(0), repr=False)
+
+    def __post_init__(self) -> None:
+        if self.examples < self.batch:
+            raise ValueError(f"a batch of {self.batch:,} is larger than the {self.examples:,} training examples")
+        if self.batch % self.world:
+            raise ValueError(f"a batch of {self.batch:,} does not divide among {self.world} processes")
+
+    @property
+    def epoch_steps(self) -> int:
+        """Steps of one epoch."""
+        return self.examples // self.batch
+
+    @property
+    def first(self) -> int:
+        """Place of this rank's first example in the batch of all ranks."""
+        return self.rank * (self.batch // self.world)
+
+    def indices(self, step: int) -> Tensor:
+        """Examples of this rank at a step, counted from 0: (batch / world,) int64."""
+        epoch, at = divmod(step, self.epoch_steps)
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._order = torch.randperm(self.examples, generator=generator(self.seed, "order", epoch))
+        start = at * self.batch + self.first
+        return self._order[start : start + self.batch // self.world]

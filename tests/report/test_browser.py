@@ -1,0 +1,263 @@
+"""The report page in a real browser, from a file and without a network: fold, hover, search, both ways between
+diagram and spec; and hostile text that stays text."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+
+import archc
+from archc.backends.report import notebook_html, report
+from archc.ir.graph import Graph
+from tests.report.hostile import PAYLOADS, hostile
+
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+TAGS = (
+    "() => { const all = {}; for (const e of document.querySelectorAll('*')) "
+    "all[e.tagName] = (all[e.tagName] ?? 0) + 1; return all; }"
+)
+
+
+@dataclass
+class Opened:
+    """A page and what went wrong in it."""
+
+    page: Page
+    problems: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def box(self, name: str) -> str:
+        return f'[data-key][aria-label="{name}"]'
+
+    def names(self) -> list[str]:
+        """Accessible names of all that is drawn."""
+        found: list[str] = self.page.eval_on_selector_all(
+            "[data-key]", "all => all.map(e => e.getAttribute('aria-label'))"
+        )
+        return found
+
+    def marked_lines(self) -> list[str]:
+        return [text.strip() for text in self.page.locator(".code li.at").all_inner_texts()]
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    browser = shutil.which("chromium")
+    assert browser, "chromium is not installed: tools/chromium.sh"
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("profile"),
+            executable_path=browser,
+            headless=True,
+            args=list(ARGUMENTS),
+            viewport={"width": 1400, "height": 900},
+        )
+        made.set_offline(True)
+        made.set_default_timeout(10_000)
+        yield made
+        made.close()
+
+
+Open = Callable[..., Opened]
+
+
+@pytest.fixture
+def open_page(context: BrowserContext, tmp_path: Path) -> Iterator[Open]:
+    """Opens a page of graphs from a file; nothing may go wrong in it, nor be asked of a network."""
+    opened: list[Opened] = []
+
+    def open_(*graphs: Graph, html: str = "") -> Opened:
+        target = tmp_path / f"report{len(opened)}.html"
+        target.write_text(html or report(graphs), encoding="utf-8")
+        found = Opened(context.new_page())
+        found.page.on("console", lambda message: found.problems.append(f"{message.type}: {message.text}"))
+        found.page.on("pageerror", lambda error: found.problems.append(str(error)))
+        found.page.on("request", lambda request: found.requests.append(request.url))
+
+        def on_dialog(dialog: object) -> None:
+            found.problems.append("a dialog opened")
+            dialog.dismiss()  # type: ignore[attr-defined]  # playwright's Dialog
+
+        found.page.on("dialog", on_dialog)
+        found.page.goto(target.as_uri())
+        opened.append(found)
+        return found
+
+    yield open_
+    for one in opened:
+        assert one.problems == []
+        assert all(url.startswith(("file:", "about:srcdoc", "data:")) for url in one.requests), one.requests
+        one.page.close()
+
+
+def test_boxes_fold_and_unfold(open_page: Open) -> None:
+    at = open_page(archc.load("resnet50"))
+    assert at.names() == ["x", "stem", "s1", "s2", "s3", "s4", "head"]  # starts folded
+    at.page.dblclick(at.box("s1"))
+    assert {"s1.0", "s1.1…2  × 2"} <= set(at.names())
+    at.page.click(f"{at.box('s1.0')} .handle")
+    assert {"conv 3×3, 64", "shortcut", "+"} <= set(at.names())
+    at.page.click(f"{at.box('s1.0')} > .handle")
+    assert "conv 3×3, 64" not in at.names()
+    at.page.dblclick(at.box("s1.1…2  × 2"))
+    assert "s1.1" in at.names()
+    assert "s1.2" not in at.names()
+    at.page.click("text='show each'")
+    assert {"s1.1", "s1.2"} <= set(at.names())
+    at.page.click("text='fold all'")
+    assert len(at.names()) == 7
+    at.page.focus(at.box("head"))
+    at.page.keyboard.press("Enter")
+    assert "linear 1000" in at.names()
+
+
+def test_hover_tells_shape_cost_and_line(open_page: Open) -> None:
+    at = open_page(archc.load("resnet50"))
+    tip = at.page.locator(".tip-box")
+    assert not tip.is_visible()
+    at.page.hover(at.box("s3"))
+    told = tip.inner_text()
+    assert "512×28×28 → 1024×14×14" in told
+    assert "7.098 M params (27.8 %)" in told
+    assert "resnet.arch:12" in told
+    assert "unit(4 * width, stride = 2)" in told
+
+
+def test_search_finds_unfolds_and_marks(open_page: Open) -> None:
+    at = open_page(archc.load("resnet50"))
+    at.page.fill("input[type=search]", "s3.4 conv2")
+    assert at.page.locator(".found li").first.inner_text().startswith("s3.4.conv2")
+    at.page.keyboard.press("Enter")
+    marked = at.page.locator(".marked")
+    assert marked.count() == 1
+    assert marked.get_attribute("aria-label") == "conv 3×3, 256"
+    assert marked.is_visible()
+    assert at.page.locator(".details h2").inner_text() == "s3.4.conv2"
+    at.page.fill("input[type=search]", "no such thing")
+    assert at.page.locator(".found").inner_text() == "nothing by that name"
+
+
+def test_diagram_and_spec_know_each_other(open_page: Open) -> None:
+    at = open_page(archc.load("nfnet_f0"))
+    at.page.click(at.box("s3"))
+    assert at.marked_lines() == ["stage 6 x nf_block(1536, stride = 2)"]
+    at.page.click(".code li:has-text('stem nf_stem') .call")
+    assert at.page.locator(".marked").get_attribute("aria-label") == "stem"
+    at.page.dblclick(at.box("head"))
+    at.page.click(at.box("dropout 0.2"))
+    (line,) = at.marked_lines()
+    assert line.startswith("head")
+    at.page.click(".code li:has-text('head conv') .call:text-is('linear')")
+    assert at.page.locator(".marked").get_attribute("aria-label") == "linear 1000"
+    # a line of the block library stands for many places
+    at.page.click("text='std/nfnet.arch'")
+    at.page.click(".code li:has-text('-> scale(1 /') .call:text-is('scale')")
+    assert at.page.locator(".details h2").inner_text() == "12 places"
+    assert at.page.locator(".marked").count() == 4  # s1 to s4, folded
+
+
+def test_tables_sort_and_pick(open_page: Open) -> None:
+    at = open_page(archc.load("densenet121"))
+    at.page.click("text='Costs'")
+    at.page.click("th >> text='params'")
+    first = [row.split("\t")[0] for row in at.page.locator("tbody tr").all_inner_texts()]
+    assert first[:2] == ["dense3", "dense4"]
+    at.page.click("th >> text='params'")
+    assert [r.split("\t")[0] for r in at.page.locator("tbody tr").all_inner_texts()] == first[::-1]
+    at.page.click("text='Nodes'")
+    assert at.page.locator("tbody tr").count() == 426
+    at.page.click("tbody tr:has-text('dense2.3.conv2')")
+    assert at.page.locator(".marked").get_attribute("aria-label") == "conv 3×3, 32"
+    at.page.click("text='Depth'")
+    assert at.page.locator(".plot").count() == 3
+    at.page.select_option("select", "macs")
+    fills = at.page.eval_on_selector_all(".box > .shape", "all => all.map(e => e.style.fill)")
+    assert len(set(fills)) > 3
+
+
+def test_several_networks_are_compared(open_page: Open) -> None:
+    at = open_page(archc.load("resnet50"), archc.load("resnet101"))
+    at.page.click("nav >> text='resnet101'")
+    at.page.dblclick(at.box("s3"))
+    assert "s3.1…22  × 22" in at.names()
+    at.page.click("nav >> text='Compare'")
+    told = at.page.locator(".totals").inner_text()
+    assert "25.56 M" in told
+    assert "44.55 M ×1.74" in told
+    sides = at.page.locator(".sides tr", has_text="s3").inner_text()
+    assert "6 × bottleneck" in sides
+    assert "23 × bottleneck" in sides
+
+
+def test_a_deep_network_opens_and_folds_within_a_second(open_page: Open) -> None:
+    at = open_page(archc.load("resnet152"))
+    drawn = "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
+    times = [at.page.evaluate(drawn)]
+    for _ in range(2):
+        at.page.reload()
+        times.append(at.page.evaluate(drawn))
+    assert min(times) < 1000
+    press = (
+        "text => { const start = performance.now(); [...document.querySelectorAll('button')].find("
+        "b => b.textContent === text).click(); document.body.getBoundingClientRect(); "
+        "return performance.now() - start; }"
+    )
+    for text in ("unfold all", "fold all"):
+        assert min(at.page.evaluate(press, text) for _ in range(3)) < 1000
+    at.page.click("text='unfold all'")
+    assert len(at.names()) > 515
+
+
+def test_a_notebook_shows_the_diagram(open_page: Open) -> None:
+    graph = archc.load("resnet18")
+    at = open_page(html=f"<!doctype html><title>notebook</title>{notebook_html(graph)}")
+    frame = at.page.frame_locator("iframe")
+    frame.locator(at.box("s2")).dblclick()
+    frame.locator(at.box("s2.0")).wait_for()
+
+
+def test_hostile_text_is_inert(open_page: Open) -> None:
+    plain = Counter(_visit(open_page(hostile("a" * 20))))
+    for payload in PAYLOADS:
+        at = open_page(hostile(payload))
+        tags = Counter(_visit(at))
+        assert set(tags) <= set(plain), payload
+        for tag in ("SCRIPT", "STYLE", "IFRAME", "svg", "A", "TITLE"):
+            assert tags[tag] == plain[tag], (payload, tag)
+        assert at.page.evaluate("window.pwned") is None
+        assert at.page.title() == " ".join(payload.split())
+        handlers = "[...document.querySelectorAll('*')].flatMap(e => e.getAttributeNames()).filter(n => /^on|href|src/.test(n))"
+        assert at.page.evaluate(handlers) == []
+        assert payload.split()[0] in at.page.locator(".details h2").text_content()
+        at.page.close()
+
+
+def _visit(at: Opened) -> dict[str, int]:
+    """Shows all the page can show, and counts its elements by tag."""
+    page = at.page
+    page.click("text='unfold all'")
+    page.locator(".box").first.hover()
+    page.fill("input[type=search]", "a")
+    page.click("text='Costs'")
+    page.click("text='Nodes'")
+    page.click("text='Depth'")
+    page.locator(".box").nth(1).click()
+    page.click(".side > .tabs >> text='Spec'")
+    page.click("text='fold all'")
+    page.locator(".container, .box").first.click()
+    found: dict[str, int] = page.evaluate(TAGS)
+    return found
