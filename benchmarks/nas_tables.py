@@ -4,8 +4,9 @@
 
 DIRECTORY holds nas_bench_macro.csv.gz (xiusu/NAS-Bench-Macro, Apache-2.0) and naslib_cost_samples.csv.gz
 (automl/NASLib, Apache-2.0). Parameters must agree to the unit. So must multiply-adds, in each table's convention:
-NAS-Bench-Macro counts those of convolutions and linear layers; NASLib's counter adds 2 for an element of batch
-norm, 1 for one of ReLU, and the window's size for one of a pool.
+NAS-Bench-Macro counts those of convolutions and linear layers; NASLib's counter adds for an element of
+batch norm 2 (1 where it learns nothing), of ReLU 1, of a pool the size of its window, which is one larger each way
+than the map for a global pool.
 """
 
 from __future__ import annotations
@@ -22,8 +23,6 @@ import archc
 from archc.ir import Graph
 from archc.ops.base import elements
 
-DARTS = ("max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
-
 
 def counted(graph: Graph) -> int:
     """Multiply-adds as NASLib's counter has them."""
@@ -31,12 +30,13 @@ def counted(graph: Graph) -> int:
     for node in graph.nodes:
         size = elements(node.shape)
         if node.op.name == "batch_norm":
-            total += 2 * size
+            total += size * (2 if node.op.arguments()["affine"] else 1)
         elif node.op.name == "relu":
             total += size
         elif node.op.name in ("avg_pool", "max_pool"):
             kernel = node.op.arguments()["kernel"]
-            total += size * kernel[0] * kernel[1]
+            if kernel != (1, 1):  # ours, for every second pixel
+                total += size * kernel[0] * kernel[1]
         elif node.op.name == "global_avg_pool":
             channels, height, width = graph.nodes[node.inputs[0]].shape
             total += channels * (height + 1) * (width + 1)
@@ -48,15 +48,23 @@ def rows(path: Path) -> Iterator[dict[str, str]]:
         yield from csv.DictReader(file)
 
 
-def genotype(text: str) -> dict[str, object]:
-    """NASLib's pair of cells, eight (input, operator) pairs each, as arguments of `darts_space`."""
-    from archc.syntax.parse import parse_expression
-
+def nb301_arguments(text: str) -> dict[str, object]:
+    """NASLib's pair of cells: eight (state, operator) pairs each, two for a node."""
     found: dict[str, object] = {}
     for name, cell in zip(("normal", "reduce"), ast.literal_eval(text), strict=True):
-        nodes = [f"(({DARTS[b]}, {a}), ({DARTS[d]}, {c}))" for (a, b), (c, d) in zip(cell[::2], cell[1::2], strict=True)]
-        found[name] = parse_expression(f"[{', '.join(nodes)}]")
+        pairs = [(operator, state) for state, operator in cell]
+        found[name] = [pairs[i : i + 2] for i in range(0, 8, 2)]
     return found
+
+
+def nb201_arguments(text: str) -> dict[str, object]:
+    """NASLib's operators and edges, in the order of the specs."""
+    operators = [NB201_OPERATORS[o] for o in ast.literal_eval(text)]
+    return {"code": [operators[e] for e in NB201_EDGES]}
+
+
+NB201_OPERATORS = (1, 0, 3, 2, 4)
+NB201_EDGES = (0, 1, 3, 2, 4, 5)
 
 
 def report(name: str, found: list[tuple[int, int, int, int]], began: float) -> bool:
@@ -77,26 +85,17 @@ def main(directory: Path) -> int:
         found.append((cost.params, int(row["params"]), cost.macs, int(row["flops"])))
     good &= report("NAS-Bench-Macro", found, began)
     samples = list(rows(directory / "naslib_cost_samples.csv.gz"))
-    for space, spec in (("nasbench201", "nb201"), ("nasbench301", "darts_space")):
+    for space, spec, arguments in (
+        ("nasbench201", "nb201", nb201_arguments),
+        ("nasbench301", "nb301", nb301_arguments),
+    ):
         began, found = time.process_time(), []
         for row in samples:
-            if row["space"] != space or row["task"] != "cifar10":
-                continue
-            arguments: dict[str, object] = {"width": 32, "repeats": 2}
-            if space == "nasbench201":
-                arguments = {"code": list(nb201_code(row["arch"]))}
-            graph = archc.load(spec, **(arguments if space == "nasbench201" else {**arguments, **genotype(row["arch"])}))
-            found.append((graph.cost.params, int(row["params"]), counted(graph), int(row["flops"])))
+            if row["space"] == space and row["task"] == "cifar10":
+                graph = archc.load(spec, **arguments(row["arch"]))
+                found.append((graph.cost.params, int(row["params"]), counted(graph), int(row["flops"])))
         good &= report(space, found, began)
     return 0 if good else 1
-
-
-# NASLib's operators of NAS-Bench-201, and its edges in our order
-NB201 = (1, 0, 3, 2, 4)
-
-
-def nb201_code(text: str) -> Iterator[int]:
-    return (NB201[o] for o in ast.literal_eval(text))
 
 
 if __name__ == "__main__":

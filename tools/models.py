@@ -22,7 +22,7 @@ def page() -> str:
     parts = [INTRO]
     for file, group in groupby(catalog(), key=lambda e: e.file):
         rows = [e for e in group if e.params is not None]
-        if not rows:
+        if not rows or file.startswith("spaces/"):
             continue
         parts.append(f"## {file}\n\n{_sentence(rows[0].doc)}\n")
         lines = [

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from archc.measure.recording import Call
-from archc.measure.weights import Keymap, Target
+from archc.measure.weights import COUNTER, Keymap, Target
 
 TOLERANCE = 1e-6
 """Largest relative error that counts as equal, in float64."""
@@ -22,9 +22,6 @@ ATTRIBUTES = {
     "affine": "affine",
 }  # fmt: skip
 """Attributes of torch modules that are compared, and the parameters of ops they stand for."""
-
-COUNTER = "num_batches_tracked"
-"""A buffer that counts training steps: networks that lack it are the same networks."""
 
 Signature = tuple[tuple[str, tuple[int, ...], bool], ...]
 """Name, shape without ones, and whether it holds floats, of every tensor of a module."""

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from archc.backends.torch_plan import module_paths, plan
 from archc.diagnostics import NOWHERE, ArchError, Diagnostic
 from archc.ir import Graph, Node
-from archc.measure.matching import COUNTER, TOLERANCE, Matching, unlike
+from archc.measure.matching import TOLERANCE, Matching, unlike
 from archc.measure.recording import Call, Recorder, first_tensor, own_tensors
-from archc.measure.weights import Keymap, randomise
+from archc.measure.weights import COUNTER, Keymap, randomise
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,16 +271,16 @@ def _error(result: Tensor, expected: Tensor) -> float:
 
 @contextmanager
 def _mode(module: nn.Module) -> Iterator[None]:
-    """Give the module its training flag and number types back afterwards."""
-    training = module.training
-    types = {name: tensor.dtype for name, tensor in module.state_dict().items()}
+    """Give the module its training flags and number types back afterwards."""
+    training = [(part, part.training) for part in module.modules()]
+    types = [(tensor, tensor.dtype) for tensor in (*module.parameters(), *module.buffers())]
     try:
         yield
     finally:
-        module.train(training)
-        for name, tensor in (*module.named_parameters(), *module.named_buffers()):
-            if name in types:
-                tensor.data = tensor.data.to(types[name])
+        for part, flag in training:
+            part.training = flag
+        for tensor, kind in types:
+            tensor.data = tensor.data.to(kind)
 
 
 @contextmanager

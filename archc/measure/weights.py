@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from torch import nn
 from archc.diagnostics import NOWHERE, ArchError, Diagnostic, Source, Span, nearest
 
 SHOWN = 20  # keys listed in one message
+
+COUNTER = "num_batches_tracked"
+"""A buffer of batch normalisation that counts training steps: networks that lack it are the same networks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +31,39 @@ Keymap = dict[str, Target]
 """Foreign state-dict keys to ours."""
 
 
-def save_keymap(keymap: Mapping[str, Target], path: Path) -> None:
-    """Write a keymap as JSON: `{"their.key": "our.key"}`, or `{"key": …, "shape": […]}` for a reshape."""
+KEYMAP_VERSION = 1
+
+
+def keymap_text(keymap: Mapping[str, Target]) -> str:
+    """A keymap as JSON: `{"version": 1, "keys": {"their.key": "our.key"}}`.
+
+    Where a tensor must be reshaped, its key is an object `{"key": …, "shape": […]}`.
+    """
     rows = {
         theirs: t.key if t.shape is None else {"key": t.key, "shape": list(t.shape)}
         for theirs, t in keymap.items()
     }
-    path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    return json.dumps({"version": KEYMAP_VERSION, "keys": rows}, indent=1) + "\n"
+
+
+def save_keymap(keymap: Mapping[str, Target], path: Path) -> None:
+    """Write `keymap_text` to a file."""
+    path.write_text(keymap_text(keymap), encoding="utf-8")
 
 
 def load_keymap(path: Path) -> Keymap:
     """Read what `save_keymap` wrote; raises ArchError (E0605) when it is something else."""
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        return {str(theirs): _target(row) for theirs, row in rows.items()}
+        written = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(written, dict) or written.keys() != {"version", "keys"}:
+            raise ValueError("it must be an object with `version` and `keys`")
+        if written["version"] != KEYMAP_VERSION:
+            raise ValueError(f"version {written['version']!r} is not {KEYMAP_VERSION}, the one known here")
+        keymap = {theirs: _target(row) for theirs, row in written["keys"].items()}
+        twice = [key for key, times in Counter(t.key for t in keymap.values()).items() if times > 1]
+        if twice:
+            raise ValueError(f"two tensors go to `{twice[0]}`")
+        return keymap
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ArchError([_problem("E0605", f"{path.name} is not a keymap: {error}", path)]) from None
 
@@ -56,8 +79,9 @@ def _target(row: object) -> Target:
 def load_weights(module: nn.Module, path: Path, keymap: Mapping[str, Target] | None = None) -> None:
     """Fill a module from a safetensors file, all of it or nothing.
 
-    keymap: foreign keys to ours; keys of the file outside it count as unexpected. Raises ArchError: E0601 the
-    file cannot be read, E0602 keys missing, E0603 keys nothing has room for, E0604 shapes that do not fit.
+    keymap: foreign keys to ours; keys of the file outside it count as unexpected. Only the counter of batches
+    seen (`num_batches_tracked`) may be missing. Raises ArchError: E0601 the file cannot be read, E0602 keys
+    missing, E0603 keys nothing has room for, E0604 shapes that do not fit.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -81,7 +105,7 @@ def load_weights(module: nn.Module, path: Path, keymap: Mapping[str, Target] | N
         else:
             state[target.key] = tensor.reshape(here.shape)
     refused = {key.partition(":")[0] for key in mismatched}
-    missing = [key for key in ours if key not in state and key not in refused]
+    missing = [k for k in ours if k not in state and k not in refused and not k.endswith(COUNTER)]
     problems = [
         _problem(code, f"{path.name}: {len(keys)} {what}", path, _listed(keys), help)
         for code, keys, what, help in (
@@ -93,7 +117,7 @@ def load_weights(module: nn.Module, path: Path, keymap: Mapping[str, Target] | N
     ]
     if problems:
         raise ArchError(problems)
-    module.load_state_dict(state)
+    module.load_state_dict({**ours, **state})
 
 
 def _missing_help(missing: list[str], given: Mapping[str, torch.Tensor]) -> tuple[str, ...]:

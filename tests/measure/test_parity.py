@@ -107,7 +107,7 @@ def set_dilation(net: Theirs) -> None:
 
 
 @pytest.mark.parametrize(
-    "change, path, attributes",
+    "change, path, parameters",
     [
         (set_eps, "s1.2.batch_norm2", {"eps"}),
         (set_stride, "s2.0.conv1", {"stride"}),
@@ -115,7 +115,7 @@ def set_dilation(net: Theirs) -> None:
     ],
 )
 def test_the_attribute_that_differs_is_named(
-    change: Callable[[Theirs], None], path: str, attributes: set[str]
+    change: Callable[[Theirs], None], path: str, parameters: set[str]
 ) -> None:
     theirs = Theirs()
     change(theirs)
@@ -124,7 +124,7 @@ def test_the_attribute_that_differs_is_named(
     assert report.error > 1e-6
     assert report.first is not None
     assert (report.first.ours, report.first.where) == (path, "output")
-    assert {d.attribute for d in report.first.attributes} == attributes
+    assert {d.parameter for d in report.first.differences} == parameters
 
 
 def test_momentum_differs_though_nothing_shows() -> None:
@@ -133,7 +133,7 @@ def test_momentum_differs_though_nothing_shows() -> None:
     report = compare(theirs)
     assert report.ok
     (difference,) = report.differences
-    assert (difference.ours, difference.attribute) == ("stem.batch_norm1", "momentum")
+    assert (difference.ours, difference.op, difference.parameter) == ("stem.batch_norm1", "batch_norm", "momentum")
     assert (difference.our_value, difference.their_value) == (0.1, 0.01)
 
 

@@ -57,6 +57,14 @@ def test_all_that_does_not_fit_is_named_and_nothing_is_loaded(module: nn.Module,
     }
 
 
+def test_only_the_counter_of_batches_may_be_missing(module: nn.Module, tmp_path: Path) -> None:
+    state = {k: v for k, v in other_state().items() if not k.endswith("num_batches_tracked")}
+    assert len(state) < len(module.state_dict())
+    save_file(state, tmp_path / "w.safetensors")
+    load_weights(module, tmp_path / "w.safetensors")
+    assert all(torch.equal(module.state_dict()[k], v) for k, v in state.items())
+
+
 def test_a_transposed_kernel_is_not_reshaped_unasked(module: nn.Module, tmp_path: Path) -> None:
     state = other_state()
     state["head.linear1.weight"] = state["head.linear1.weight"].T.contiguous()
@@ -88,13 +96,28 @@ def test_what_is_no_safetensors_file(module: nn.Module, tmp_path: Path, content:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", '{"a": 1}', '{"a": {"key": 2}}', '{"a": {"key": "b"}}', "[" * 100_000]
+    "text, said",
+    [
+        ("", "Expecting value"),
+        ("[]", "`version` and `keys`"),
+        ('{"a": "b"}', "`version` and `keys`"),
+        ('{"version": 2, "keys": {}}', "version 2 is not 1"),
+        ('{"version": 1, "keys": []}', ""),
+        ('{"version": 1, "keys": {"a": 1}}', "must be a key or an object"),
+        ('{"version": 1, "keys": {"a": {"key": 2}}}', "must be a key or an object"),
+        ('{"version": 1, "keys": {"a": {"key": "b"}}}', "'shape'"),
+        ('{"version": 1, "keys": {"a": "c", "b": "c"}}', "two tensors go to `c`"),
+        ("[" * 100_000, "recursion"),
+    ],
 )
-def test_what_is_no_keymap(tmp_path: Path, text: str) -> None:
+def test_what_is_no_keymap(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "map.json").write_text(text)
     with pytest.raises(ArchError) as caught:
         load_keymap(tmp_path / "map.json")
-    assert [d.code for d in caught.value.diagnostics] == ["E0605"]
+    (found,) = caught.value.diagnostics
+    assert found.code == "E0605"
+    assert found.message.startswith("map.json is not a keymap: ")
+    assert said in found.message
 
 
 def test_random_weights_hide_nothing_and_repeat() -> None:

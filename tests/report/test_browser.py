@@ -198,7 +198,7 @@ def test_several_networks_are_compared(open_page: Open) -> None:
     told = at.page.locator(".totals").inner_text()
     assert "25.56 M" in told
     assert "44.55 M ×1.74" in told
-    sides = at.page.locator(".sides tr", has_text="s3").inner_text()
+    sides = at.page.locator(".sides tr:has(th:text-is('s3'))").inner_text()
     assert "6 × bottleneck" in sides
     assert "23 × bottleneck" in sides
 
@@ -219,7 +219,7 @@ def test_a_deep_network_opens_and_folds_within_a_second(open_page: Open) -> None
     for text in ("unfold all", "fold all"):
         assert min(at.page.evaluate(press, text) for _ in range(3)) < 1000
     at.page.click("text='unfold all'")
-    assert len(at.names()) > 515
+    assert at.names().count("batch_norm") == 29  # equal blocks are shown once
 
 
 def test_a_notebook_shows_the_diagram(open_page: Open) -> None:
@@ -239,7 +239,7 @@ def test_hostile_text_is_inert(open_page: Open) -> None:
         for tag in ("SCRIPT", "STYLE", "IFRAME", "svg", "A", "TITLE"):
             assert tags[tag] == plain[tag], (payload, tag)
         assert at.page.evaluate("window.pwned") is None
-        assert at.page.title() == " ".join(payload.split())
+        assert at.page.title() == payload
         handlers = "[...document.querySelectorAll('*')].flatMap(e => e.getAttributeNames()).filter(n => /^on|href|src/.test(n))"
         assert at.page.evaluate(handlers) == []
         assert payload.split()[0] in at.page.locator(".details h2").text_content()

@@ -25,7 +25,7 @@ class NetworkPage {
     const colour = make("select", { "aria-label": "colour", onchange: () => this.recolour(colour.value) }, ...COLOURS.map((name) => make("option", { value: name }, name === "kind" ? "kind of op" : name)));
     return make(
       "div", { class: "toolbar" }, this.search(),
-      button("unfold all", "show every op", () => this.diagram.toggleAll(true)),
+      button("unfold all", "show every op, equal blocks once", () => this.diagram.toggleAll(true)),
       button("fold all", "show sections only", () => { this.diagram.toggleAll(false); this.diagram.fit(); }),
       button("+", "zoom in (ctrl + wheel)", () => this.diagram.zoom(1.25)),
       button("−", "zoom out (ctrl + wheel)", () => this.diagram.zoom(0.8)),

@@ -1,0 +1,101 @@
+"""The module a run trains: compiled from a graph, in the memory layout and precision of the recipe."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import time
+from contextlib import AbstractContextManager
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import stateless
+
+from archc.backends import torch_module
+from archc.ir import Graph
+from archc.train.recipe import Recipe
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+TRIALS = 3
+
+
+def spec_hash(graph: Graph) -> str:
+    """SHA-256 of what is computed: the ops, their arguments and how they are joined; no names, no spans."""
+    nodes = [(n.op.name, n.op.arguments(), n.inputs, n.shape) for n in graph.nodes]
+    outputs = [(o.name, o.node, o.train_only) for o in graph.outputs]
+    text = json.dumps([nodes, outputs], sort_keys=True, default=repr)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def make_module(graph: Graph, recipe: Recipe, device: torch.device) -> nn.Module:
+    """The network, initialised on the CPU from torch's global generator, then moved."""
+    module = torch_module.compile(graph).to(device)
+    if recipe.run.checkpoint:
+        module.checkpoint = True  # type: ignore[assignment]  # a plain attribute of every emitted module
+    if device.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = recipe.run.tf32
+        torch.backends.cudnn.allow_tf32 = recipe.run.tf32
+    return module
+
+
+def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[object]:
+    """The context a forward pass runs in."""
+    dtype = DTYPES.get(recipe.run.precision)
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
+
+
+def losses(results: Tensor | tuple[Tensor, ...], targets: Tensor, auxiliary: float) -> tuple[Tensor, Tensor]:
+    """(loss to minimise, logits): cross entropy of the main output, plus `auxiliary` times each other's.
+
+    targets: (N, classes) probabilities. Logits are taken in float32.
+    """
+    outputs = results if isinstance(results, tuple) else (results,)
+    found = [F.cross_entropy(logits.float(), targets) for logits in outputs]
+    loss = found[0] if len(found) == 1 else found[0] + auxiliary * torch.stack(found[1:]).sum()
+    return loss, outputs[0]
+
+
+def choose_layout(module: nn.Module, recipe: Recipe, example: Tensor, targets: Tensor) -> torch.memory_format:
+    """The memory format the recipe asks for, or the faster one of the two on `example` (N, C, H, W).
+
+    Measured on copies, with the global generator put back.
+    """
+    if recipe.run.layout != "auto":
+        return torch.channels_last if recipe.run.layout == "channels_last" else torch.contiguous_format
+    times = {}
+    with torch.random.fork_rng(devices=[example.device] if example.is_cuda else []):
+        for layout in (torch.contiguous_format, torch.channels_last):
+            tried = copy.deepcopy(module).to(memory_format=layout).train()
+            times[layout] = _seconds(tried, recipe, example.contiguous(memory_format=layout), targets)
+    return min(times, key=lambda layout: times[layout])
+
+
+def _seconds(module: nn.Module, recipe: Recipe, example: Tensor, targets: Tensor) -> float:
+    best = float("inf")
+    for _ in range(TRIALS):
+        _wait(example.device)
+        start = time.perf_counter()
+        with autocast(recipe, example.device):
+            loss, _ = losses(module(example), targets, recipe.auxiliary)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's is untyped
+        _wait(example.device)
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+@torch.no_grad()
+def predict_with(module: nn.Module, state: dict[str, Tensor] | None, images: Tensor) -> Tensor:
+    """Logits (N, classes) in eval mode, with other weights where `state` gives them."""
+    training = module.training
+    module.eval()
+    results = module(images) if state is None else stateless.functional_call(module, state, (images,))
+    module.train(training)
+    logits: Tensor = results[0] if isinstance(results, tuple) else results
+    return logits

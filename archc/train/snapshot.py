@@ -1,0 +1,89 @@
+"""What a run is made of, as tensors and JSON, and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from archc.train.checkpoint import Snapshot
+
+if TYPE_CHECKING:
+    from archc.train.trainer import Trainer
+
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+
+
+def take(run: Trainer, log_length: int) -> Snapshot:
+    """Weights, optimizer state, average, meter and generators of all ranks; and the JSON that goes with them."""
+    tensors: dict[str, Tensor] = {f"model.{k}": v for k, v in run.module.state_dict().items()}
+    tensors |= momentum(run)
+    if run.average:
+        tensors |= {f"ema.{k}": v for k, v in run.average.state.items()}
+    tensors["meter"] = run.meter
+    tensors |= generators(run)
+    state = {
+        "identity": run.identity(),
+        "log_length": log_length,
+        "layout": next(name for name, layout in LAYOUTS.items() if layout == run.layout),
+        "scaler": run.scaler.state_dict(),
+        "step": run.step,
+    }
+    return Snapshot(run.step, tensors, state)
+
+
+def restore(run: Trainer, found: Snapshot) -> int:
+    """Puts a run where it was; returns the length its log had."""
+    device = run.ranks.device
+    run.module.load_state_dict(_under(found.tensors, "model."))
+    names = {name: p for name, p in run.module.named_parameters()}
+    for key, value in _under(found.tensors, "optim.").items():
+        name, _, part = key.rpartition("/")
+        # AdamW counts steps on the CPU
+        run.optimizer.state[names[name]][part] = value if value.ndim == 0 else value.to(device)
+    if run.average:
+        for key, value in _under(found.tensors, "ema.").items():
+            run.average.state[key].copy_(value)
+    run.meter.copy_(found.tensors["meter"])
+    _set_generators(run, found.tensors)
+    run.scaler.load_state_dict(found.state["scaler"])
+    run.layout = LAYOUTS[found.state["layout"]]
+    run.step = found.step
+    length: int = found.state["log_length"]
+    return length
+
+
+def momentum(run: Trainer) -> dict[str, Tensor]:
+    """The optimizer's tensors, by parameter and name."""
+    found: dict[str, Tensor] = {}
+    for name, parameter in run.module.named_parameters():
+        state: dict[str, Any] = run.optimizer.state.get(parameter, {})
+        found |= {f"optim.{name}/{k}": v for k, v in state.items() if isinstance(v, Tensor)}
+    return found
+
+
+def generators(run: Trainer) -> dict[str, Tensor]:
+    """The states of torch's global generators, of every rank."""
+    device = run.ranks.device
+    found = {}
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    for kind, state in states.items():
+        for rank, part in enumerate(run.ranks.gathered(state.to(device))):
+            found[f"rng.{kind}.{rank}"] = part
+    return found
+
+
+def _set_generators(run: Trainer, tensors: dict[str, Tensor]) -> None:
+    own = tensors.get(f"rng.cpu.{run.ranks.rank}")
+    if own is not None:
+        torch.set_rng_state(own.cpu())
+    own = tensors.get(f"rng.cuda.{run.ranks.rank}")
+    if own is not None and run.ranks.device.type == "cuda":
+        torch.cuda.set_rng_state(own.cpu(), run.ranks.device)
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,299 @@
+"""The training loop, read top to bottom: a step is batch → loss → gradients → clip → update → average.
+
+Everything a step needs is a function of its number or saved in the checkpoint, so that a run which is
+stopped anywhere and resumed ends with the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from archc.ir import Graph
+from archc.train import agc, checkpoint, storage
+from archc.train.augment import Augmenter, Place
+from archc.train.batches import Batches
+from archc.train.clock import Clock
+from archc.train.datasets import Dataset, Split
+from archc.train.ema import Average
+from archc.train.groups import groups
+from archc.train.journal import Journal
+from archc.train.network import autocast, choose_layout, losses, make_module, predict_with, spec_hash
+from archc.train.optimizers import make_optimizer
+from archc.train.ranks import Ranks
+from archc.train.recipe import Recipe
+from archc.train.sam import Sharpness
+from archc.train.schedule import learning_rate
+from archc.train.seeds import seed_of
+from archc.train.snapshot import restore, take
+
+CHECK_EVERY = 50
+"""Steps within which a loss that is not finite is noticed."""
+
+
+class Diverged(Exception):
+    """The loss is no longer a number; the message says at which step."""
+
+
+class Interrupted(Exception):
+    """The run was asked to stop, and has saved what it is."""
+
+
+class Mismatch(Exception):
+    """The checkpoint in the directory is of another run."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean cross entropy and share of right answers."""
+
+    loss: float
+    accuracy: float
+
+
+Watch = Callable[[dict[str, Any]], None]
+"""Called with every line of the log and what the clock adds to it."""
+
+
+class Trainer:
+    """One run in a directory. `train` runs it to its end; the attributes are what it consists of.
+
+    stop: polled after each step, True asks to save and stop. milestone: see storage.Milestone.
+    """
+
+    def __init__(
+        self, graph: Graph, recipe: Recipe, data: Dataset, directory: Path, ranks: Ranks, *,
+        stop: Callable[[], bool] = lambda: False, watch: Watch = lambda line: None,
+        milestone: storage.Milestone = storage.passed,
+    ) -> None:  # fmt: skip
+        self.graph, self.recipe, self.directory, self.ranks = graph, recipe, directory, ranks
+        self.stop, self.watch, self.milestone = stop, watch, milestone
+        torch.manual_seed(seed_of(recipe.seed, "weights"))
+        self.module = make_module(graph, recipe, ranks.device)
+        self.groups = groups(graph, self.module)
+        self.optimizer = make_optimizer(self.module, self.groups, recipe.optim)
+        self.average = Average(self.module, recipe.ema) if recipe.ema else None
+        self.scaler = torch.amp.GradScaler(ranks.device.type, enabled=recipe.run.precision == "fp16")
+        self.sharpness = Sharpness(recipe.optim.sam) if recipe.optim.sam else None
+        heads = self.groups.heads
+        self.clipped = [p for name, p in self.module.named_parameters() if name not in heads]
+        torch.manual_seed(seed_of(recipe.seed, "dropout", ranks.rank))
+        self.train_split, self.test_split = data.train.to(ranks.device), data.test.to(ranks.device)
+        self.held_out = data.held_out
+        mean, std = data.statistics()
+        self.augmenter = Augmenter(
+            recipe.augment, mean, std, len(data.classes), recipe.seed, ranks.device, recipe.label_smoothing
+        )
+        self.batches = Batches(len(data.train), recipe.data.batch, recipe.seed, ranks.rank, ranks.world)
+        self.steps = max(1, round(recipe.epochs * self.batches.epoch_steps))
+        self.step = 0
+        self.meter = torch.zeros(3, dtype=torch.float64, device=ranks.device)  # loss, right answers, examples
+        self.layout = torch.contiguous_format
+        self.journal: Journal | None = None
+        self.clock = Clock(graph, recipe.data.batch)
+        self.last_scores: dict[str, Score] = {}
+        self.parallel: nn.Module = self.module
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.directory / "checkpoints"
+
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint must have been saved by for this run to go on from it."""
+        return {"spec": spec_hash(self.graph), "recipe": self.recipe.model_dump(mode="json")}
+
+    def start(self) -> list[str]:
+        """Begins, or goes on from the newest whole checkpoint; returns what is wrong with newer ones.
+
+        Raises Mismatch, or checkpoint.Damaged where there are checkpoints and none is whole.
+        """
+        found, problems = checkpoint.newest(self.checkpoints)
+        if found is None and problems:
+            raise checkpoint.Damaged("\n".join(problems))
+        length = 0
+        if found is None:
+            self.layout = self._layout()
+        else:
+            self._check_identity(found.state["identity"])
+            length = restore(self, found)
+        self.module.to(memory_format=self.layout)  # type: ignore[call-overload]  # torch's stub lacks it
+        if self.ranks.leads:
+            self.journal = Journal(self.directory / "log.jsonl", length)
+        if self.recipe.run.compile:
+            self.module.compile()
+        if self.ranks.world > 1:
+            self.parallel = DistributedDataParallel(self.module)
+        return problems
+
+    def train(self) -> dict[str, Score]:
+        """Runs to the last step and returns the scores of the held-out examples.
+
+        Raises Diverged, Interrupted, or OSError where a checkpoint cannot be written.
+        """
+        epoch = self.batches.epoch_steps
+        save_every = max(1, round(self.recipe.run.save_every * epoch))
+        eval_every = max(1, round(self.recipe.run.eval_every * epoch))
+        self.parallel.train()
+        self.clock.start(self.step)
+        while self.step < self.steps:
+            self.milestone("before step")
+            self._step()
+            self.step += 1
+            self.milestone("after step")
+            last = self.step == self.steps
+            if self.step % self.recipe.run.log_every == 0 or last:
+                self._log()
+            if self.step % eval_every == 0 or last:
+                self._log_scores()
+            stopping = not last and self._stopping()
+            if self.step % save_every == 0 or last or stopping:
+                self.save()
+            if stopping:
+                raise Interrupted(f"stopped after step {self.step:,} of {self.steps:,}")
+        if not self.last_scores:
+            self.last_scores = self.evaluate()
+        return self.last_scores
+
+    def _step(self) -> None:
+        rate = learning_rate(
+            self.step, self.steps, self.batches.epoch_steps, self.recipe.lr, self.recipe.schedule
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        indices = self.batches.indices(self.step)
+        self._gradients(indices, measure=True)
+        if self.sharpness:
+            self.sharpness.climb(self.module)
+            self.optimizer.zero_grad(set_to_none=True)
+            self._gradients(indices, measure=False)
+            self.sharpness.return_()
+        self.scaler.unscale_(self.optimizer)
+        if self.recipe.optim.agc:
+            agc.clip(self.clipped, self.recipe.optim.agc, self.recipe.optim.agc_eps)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.average:
+            self.average.update(self.module, self.step)
+
+    def _gradients(self, indices: Tensor, measure: bool) -> None:
+        chunks = indices.chunk(self.recipe.data.accumulate)
+        first = self.batches.first
+        epoch = self.step // self.batches.epoch_steps
+        for number, chunk in enumerate(chunks):
+            here = chunk.to(self.ranks.device)
+            labels = self.train_split.labels[here]
+            place = Place(self.step, epoch, first, self.recipe.data.batch)
+            images, targets = self.augmenter(self.train_split.images[here], labels, chunk, place)
+            first += len(chunk)
+            images = images.contiguous(memory_format=self.layout)
+            waits = isinstance(self.parallel, DistributedDataParallel) and number + 1 < len(chunks)
+            with self.parallel.no_sync() if waits else nullcontext():  # type: ignore[operator]  # DDP's
+                with autocast(self.recipe, self.ranks.device):
+                    results = self.parallel(images)
+                loss, logits = losses(results, targets, self.recipe.auxiliary)
+                self.scaler.scale(loss * (len(chunk) / len(indices))).backward()
+            if measure:
+                with torch.no_grad():
+                    right = (logits.argmax(1) == labels).sum()
+                    self.meter += torch.stack([loss.double() * len(chunk), right.double(), right.new_tensor(len(chunk))])
+
+    def _log(self) -> None:
+        loss, right, examples = self.ranks.total(self.meter.clone()).tolist()
+        self.meter.zero_()
+        if not math.isfinite(loss):
+            raise Diverged(f"the loss is {loss} at step {self.step:,} of {self.steps:,}")
+        line = {
+            "step": self.step, "epoch": self.step / self.batches.epoch_steps, "loss": loss / examples,
+            "accuracy": right / examples, "lr": self.optimizer.param_groups[0]["lr"],
+        }  # fmt: skip
+        self._write(line, **self.clock.read(self.step))
+
+    def _log_scores(self) -> None:
+        scores = self.last_scores = self.evaluate()
+        line: dict[str, Any] = {"step": self.step, "epoch": self.step / self.batches.epoch_steps}
+        for name, score in scores.items():
+            if not math.isfinite(score.loss):
+                raise Diverged(f"the {self.held_out} loss is {score.loss} after step {self.step:,}")
+            line |= {f"{name}_loss": score.loss, f"{name}_accuracy": score.accuracy}
+        self._write(line)
+
+    def _write(self, line: dict[str, Any], **more: Any) -> None:
+        if self.journal:
+            self.journal.write(**line)
+            self.watch({**line, **more})
+
+    def evaluate(self) -> dict[str, Score]:
+        """Scores of the held-out examples: of the weights (`eval`), and of their average (`ema`)."""
+        states: dict[str, dict[str, Tensor] | None] = {"eval": None}
+        if self.average:
+            states["ema"] = self.average.state
+        return {name: self._score(self.test_split, state) for name, state in states.items()}
+
+    def _score(self, split: Split, state: dict[str, Tensor] | None) -> Score:
+        total = torch.zeros(3, dtype=torch.float64, device=self.ranks.device)
+        own = torch.arange(self.ranks.rank, len(split), self.ranks.world, device=self.ranks.device)
+        for chunk in own.split(self.recipe.data.eval_batch):
+            images = self.augmenter.normalised(split.images[chunk]).contiguous(memory_format=self.layout)
+            labels = split.labels[chunk]
+            with autocast(self.recipe, self.ranks.device):
+                logits = predict_with(self.module, state, images).float()
+            loss = nn.functional.cross_entropy(logits, labels, reduction="sum")
+            right = (logits.argmax(1) == labels).sum()
+            total += torch.stack([loss.double(), right.double(), right.new_tensor(len(chunk))])
+        loss_sum, right_sum, count = self.ranks.total(total).tolist()
+        return Score(loss_sum / count, right_sum / count)
+
+    def save(self) -> None:
+        """Saves a checkpoint. Raises Diverged before it would save what is not finite."""
+        norms = torch.nn.utils.get_total_norm(list(self.module.parameters()))
+        if not bool(torch.isfinite(norms + self.meter[0])):
+            raise Diverged(f"the weights or the loss are no longer finite at step {self.step:,}")
+        length = self.journal.sync() if self.journal else 0
+        snapshot = take(self, length)  # all ranks: it gathers their generators
+        if self.ranks.leads:
+            checkpoint.save(self.checkpoints, snapshot, self.recipe.run.keep, self.milestone)
+        self.ranks.wait()
+
+    def _stopping(self) -> bool:
+        if self.ranks.world == 1:
+            return self.stop()
+        if self.step % self.recipe.run.log_every:
+            return False  # the processes agree now and then, not at every step
+        return bool(self.ranks.total(torch.tensor(int(self.stop()), device=self.ranks.device)))
+
+    def _layout(self) -> torch.memory_format:
+        count = min(self.recipe.data.batch // self.ranks.world // self.recipe.data.accumulate, 32)
+        images = self.augmenter.normalised(self.train_split.images[:count])
+        targets = nn.functional.one_hot(self.train_split.labels[:count], self.augmenter.classes).float()
+        chosen = choose_layout(self.module, self.recipe, images, targets)
+        votes = self.ranks.total(torch.tensor(int(chosen == torch.channels_last), device=self.ranks.device))
+        return torch.channels_last if 2 * int(votes) > self.ranks.world else torch.contiguous_format
+
+    def _check_identity(self, saved: dict[str, Any]) -> None:
+        own = self.identity()
+        if saved["spec"] != own["spec"]:
+            raise Mismatch(f"{self.checkpoints} holds a run of another network")
+        different = [k for k in _leaves(own["recipe"]) if k not in _leaves(saved["recipe"]).items()]
+        changed = [k for k, v in _leaves(own["recipe"]).items() if _leaves(saved["recipe"]).get(k) != v]
+        if changed and different:
+            raise Mismatch(f"{self.checkpoints} holds a run with another recipe: {', '.join(changed)} differ")
+
+
+def _leaves(table: dict[str, Any], above: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        path = f"{above}{key}"
+        if isinstance(value, dict):
+            found |= _leaves(value, f"{path}.")
+        else:
+            found[path] = value
+    return found
