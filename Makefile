@@ -28,7 +28,7 @@ fuzz: .stamps/dev
 	$(BIN)/python -m tests.hostile.fuzz
 
 bench: .stamps/bench
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.run
 
 gallery: .stamps/dev
 	$(BIN)/python -m benchmarks.gallery

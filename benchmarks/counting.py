@@ -38,7 +38,7 @@ def cold(code: str) -> float:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, check=False)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert done.stdout, done.stderr.decode()
+    assert done.returncode == 0, done.stderr.decode()
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
@@ -75,7 +75,9 @@ def main() -> None:
         median = statistics.median(found)
         print(f"| {name} | {median:.3f} | {median / ours:.1f} |")
     varied, same = networks_per_second()
-    print(f"\nload + count in process: {varied:,.0f} different RegNets a second, {same:,.0f} of the same one.")
+    print(
+        f"\nload + count in process: {varied:,.0f} different RegNets a second, {same:,.0f} of the same one."
+    )
 
 
 if __name__ == "__main__":

@@ -53,9 +53,11 @@ def test_the_wheel_carries_what_the_code_reads(wheel: Path) -> None:
         f"archc/_data/{p.relative_to(ROOT)}" for d in ("grammar", "specs") for p in (ROOT / d).rglob("*.*")
     }
     pages = {str(p.relative_to(ROOT)) for p in (ROOT / "archc" / "diagnostics" / "pages").glob("*.md")}
+    web = {str(p.relative_to(ROOT)) for p in (ROOT / "archc" / "backends" / "web").iterdir()}
     assert len(shipped) > 2
+    assert {"archc/backends/web/dagre.min.js", "archc/backends/web/dagre.LICENSE"} <= web
     assert len(pages) > 2
-    assert shipped | pages <= inside
+    assert shipped | pages | web <= inside
     assert {name.split("/")[0].split("-")[0] for name in inside} == {"archc"}
 
 

@@ -203,7 +203,8 @@ def _kernel_elements(node: Node) -> int:
 
 def _spread(node: Node, inputs: tuple[tuple[int, ...], ...]) -> int:
     op: Any = node.op
-    return elements(node.shape) * _kernel_area(node) * (inputs[0][0] // op.groups)
+    groups: int = op.groups
+    return elements(node.shape) * _kernel_area(node) * (inputs[0][0] // groups)
 
 
 _Shapes = tuple[tuple[int, ...], ...]

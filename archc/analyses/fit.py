@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 MAX_TRIES = 200
 """Networks built before giving up."""
@@ -108,7 +109,7 @@ def fit(
     if not whole:
         value = _plain(search, value, figure)
     points = search.points()
-    monotone = all(p[1] <= q[1] for p, q in zip(points, points[1:], strict=False))
+    monotone = all(p[1] <= q[1] for p, q in pairwise(points))
     return Fit(value, figure, below, above, len(search.known), monotone)
 
 

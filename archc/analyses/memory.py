@@ -95,14 +95,11 @@ def inference_memory(graph: Graph, batch: int = 1, dtype: str = "float32") -> In
     live = peak = 0
     at = ""
     for node in nodes:
-        own = elements(node.shape) * batch if alias[node.id] == node.id else 0
-        extra = _transient(graph, node) * batch
-        if node.op.name == "ws_conv":  # its kernel is centred and scaled, then convolved with
-            kernel = _kernel(node)
-            extra += kernel + max(kernel - own, 0)
-        if live + (own + extra) * size > peak:
-            peak, at = live + (own + extra) * size, graph.path(node)
-        live += own * size
+        own = elements(node.shape) * batch * size if alias[node.id] == node.id else 0
+        extra = _transient(graph, node, batch, size, own)
+        if live + own + extra > peak:
+            peak, at = live + own + extra, graph.path(node)
+        live += own
         live -= sum(elements(graph.nodes[r].shape) * batch * size for r in leaving.get(node.id, ()))
     return Inference(peak, at, (graph.cost.params + graph.cost.buffers) * size)
 
@@ -122,8 +119,7 @@ def training_memory(
     for node in graph.nodes:
         if node.op.kind == "input" or not needs[node.id]:
             continue
-        for key, bytes_ in _saved(graph, node, alias, batch, size, needs):
-            kept[key] = bytes_
+        kept.update(_saved(graph, node, alias, batch, size, needs))  # a storage saved twice is one
     return Training(sum(kept.values()), params * size, params * size, params * size * STATES[optimiser])
 
 
@@ -137,7 +133,9 @@ def aliases(graph: Graph, *, train: bool) -> list[int]:
 
 
 def _is_view(graph: Graph, node: Node) -> bool:
-    return node.op.name not in ("flatten", "reshape") or graph.nodes[node.inputs[0]].op.name not in ("layer_norm",)
+    return node.op.name not in ("flatten", "reshape") or graph.nodes[node.inputs[0]].op.name not in (
+        "layer_norm",
+    )
 
 
 def _is_identity(node: Node, train: bool) -> bool:
@@ -223,25 +221,35 @@ def _padded(graph: Graph, node: Node) -> int:
     dilation = getattr(op, "dilation", (1, 1))
     stride = getattr(op, "step", None) or op.stride
     sizes = [
-        max((-(-shape[1 + d] // stride[d]) - 1) * stride[d] + dilation[d] * (op.kernel[d] - 1) + 1, shape[1 + d])
+        max(
+            (-(-shape[1 + d] // stride[d]) - 1) * stride[d] + dilation[d] * (op.kernel[d] - 1) + 1,
+            shape[1 + d],
+        )
         for d in (0, 1)
     ]
-    return shape[0] * sizes[0] * sizes[1]
+    return int(shape[0] * sizes[0] * sizes[1])
 
 
-def _transient(graph: Graph, node: Node) -> int:
-    """Elements a node needs while it runs, beside its inputs and output: a padded input, a plain activation."""
+def _transient(graph: Graph, node: Node, batch: int, size: int, own: int) -> int:
+    """Bytes a node needs while it runs, beside its inputs and its output of `own` bytes."""
     op: Any = node.op
-    if getattr(op, "gamma", False) is True:
-        return elements(node.shape)
+    extra = 0
     if op.kind in ("conv", "pool") and hasattr(op, "padding") and _same_pads(graph, node):
-        return _padded(graph, node)
-    return 0
+        extra += _padded(graph, node) * batch * size
+    if op.name == "ws_conv":  # its kernel is centred and scaled, then convolved with
+        kernel = _kernel(node) * size
+        return extra + kernel + max(kernel - own, 0)
+    if op.name in ("max_pool", "adaptive_max_pool"):
+        return extra + elements(node.shape) * batch * INDEX_BYTES
+    if getattr(op, "gamma", False) is True:
+        return extra + own  # the activation before it is multiplied
+    return extra
 
 
 # ---------------------------------------------------------------- how long a variable holds a tensor
 
-FOLDED = 3  # calls the emitted source nests in one statement; an activation ends one
+FOLDED = 3  # calls the emitted source nests in one statement, operators apart; an activation ends one
+INFIX = frozenset({"add", "mul", "scale"})
 
 
 class _Lifetimes:
@@ -278,12 +286,15 @@ class _Lifetimes:
 
     def _statements(self, scope: int, rows: list[tuple[int, int, bool]]) -> None:
         statement: list[int] = []
+        depth = 0
         for at, (item, last, nests) in enumerate(rows):
+            infix = item < len(self.graph.nodes) and self.graph.nodes[item].op.name in INFIX
+            depth += not infix or not statement
             statement.append(item)
             follows = at + 1 < len(rows) and self._reads_only(rows[at + 1], last)
-            if not nests or not follows or len(statement) >= FOLDED:
+            if not nests or not follows or depth >= FOLDED:
                 self.ends.update({(scope, i): last for i in statement})
-                statement = []
+                statement, depth = [], 0
 
     def _reads_only(self, following: tuple[int, int, bool], value: int) -> bool:
         item, _, _ = following
@@ -293,7 +304,11 @@ class _Lifetimes:
             return value in self.graph.nodes[item].inputs
         scope = item - len(self.graph.nodes)
         reader = next((n for n in self.graph.nodes if value in n.inputs), None)
-        return reader is not None and scope in self.chains[reader.scope] and self.graph.scopes[scope].kind == "block"
+        return (
+            reader is not None
+            and scope in self.chains[reader.scope]
+            and self.graph.scopes[scope].kind == "block"
+        )
 
     def until(self, source: int, user: Node) -> int:
         """The last node during which `user`'s reading of `source` keeps it."""

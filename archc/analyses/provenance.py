@@ -62,14 +62,8 @@ def why(graph: Graph, target: Target, path: str) -> tuple[Step, ...]:
     """
     where, _, attribute = path.rpartition(".")
     nodes = {graph.path(n): n for n in graph.nodes}
-    search = _Search(graph, target, Evaluation(graph, target))
-    if where in nodes:
-        search.node(nodes[where], attribute, path)
-        return tuple(search.steps)
     scopes = {graph.scope_path(i): i for i in range(len(graph.scopes))}
-    if where in scopes:
-        search.scope(scopes[where], attribute, path)
-        return tuple(search.steps)
+    search = _Search(graph, target, Evaluation(graph, target))
     if path in nodes or path in scopes:
         owner = nodes.get(path)
         known = list(owner.op.arguments()) if owner else [n for n, _ in graph.scopes[scopes[path]].arguments]
@@ -77,6 +71,12 @@ def why(graph: Graph, target: Target, path: str) -> tuple[Step, ...]:
             f"{path} is a {'node' if owner else 'scope'}: ask for one of its numbers",
             (f"it has: {', '.join(known) or 'no arguments'}",),
         )
+    if where in nodes:
+        search.node(nodes[where], attribute, path)
+        return tuple(search.steps)
+    if where in scopes:
+        search.scope(scopes[where], attribute, path)
+        return tuple(search.steps)
     hints = did_you_mean(where, [*nodes, *scopes])
     raise NotFound(
         f"{graph.name} has no `{where or path}`", hints or (f"`archc count {graph.name}` lists its sections",)

@@ -74,7 +74,9 @@ def _after(graph: Graph, node: Node, x: Field) -> Field:
         top, left = op.corner(shape)
         return Field(x.size, x.stride, (x.padding[0] - top * x.stride[0], x.padding[1] - left * x.stride[1]))
     if op.name == "pad":
-        return Field(x.size, x.stride, (x.padding[0] + op.top * x.stride[0], x.padding[1] + op.left * x.stride[1]))
+        return Field(
+            x.size, x.stride, (x.padding[0] + op.top * x.stride[0], x.padding[1] + op.left * x.stride[1])
+        )
     if not hasattr(op, "kernel"):
         return x
     stride = getattr(op, "step", None) or op.stride
@@ -83,7 +85,9 @@ def _after(graph: Graph, node: Node, x: Field) -> Field:
     pads: Pair = resolve_padding(op.padding, op.kernel, stride, dilation)[0]
     if resolve_padding(op.padding, op.kernel, stride, dilation)[1]:
         pads = _each(
-            lambda d: max((-(-shape[1 + d] // stride[d]) - 1) * stride[d] + span[d] + 1 - shape[1 + d], 0) // 2
+            lambda d: (
+                max((-(-shape[1 + d] // stride[d]) - 1) * stride[d] + span[d] + 1 - shape[1 + d], 0) // 2
+            )
         )
     return Field(
         _each(lambda d: x.size[d] + span[d] * x.stride[d]),

@@ -50,12 +50,14 @@ class OpTime:
 def devices() -> tuple[str, ...]:
     """The names of the devices that come with archc."""
     return tuple(
-        sorted(p.name[:-5] for p in (files("archc.analyses") / "devices").iterdir() if p.name.endswith(".toml"))
+        sorted(
+            p.name[:-5] for p in (files("archc.analyses") / "devices").iterdir() if p.name.endswith(".toml")
+        )
     )
 
 
 def device(name: str) -> Device:
-    """A device by name, or from a TOML file of the same form (docs/numbers.md). Raises ArchError (E0803)."""
+    """A device by name, or from a TOML file of the same form (docs/numbers.md). Raises ArchError (E0811)."""
     if name in devices():
         text = (files("archc.analyses") / "devices" / f"{name}.toml").read_text(encoding="utf-8")
     else:
@@ -77,7 +79,7 @@ def device(name: str) -> Device:
 
 
 def roofline(graph: Graph, on: Device, batch: int = 1, dtype: str = "float32") -> tuple[OpTime, ...]:
-    """The bound of every op of a forward pass in eval mode, in order. Raises ArchError (E0803) where the device
+    """The bound of every op of a forward pass in eval mode, in order. Raises ArchError (E0811) where the device
     has no figure for the dtype."""
     if dtype not in on.peak:
         raise _bad(f"{on.name} has no peak for {dtype}", f"it has: {', '.join(on.peak)}")
@@ -111,4 +113,4 @@ def _positive(value: Any) -> float:
 
 
 def _bad(message: str, help: str) -> ArchError:
-    return ArchError([Diagnostic("E0803", message, NOWHERE, help=(help,))])
+    return ArchError([Diagnostic("E0811", message, NOWHERE, help=(help,))])

@@ -8,16 +8,17 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 from archc.analyses.figures import shape_text
+from archc.backends.dot_blocks import draw_blocks
 from archc.backends.dot_heat import Colour, Heat
+from archc.backends.dot_ops import draw_ops
+from archc.backends.dot_parts import node_box, title_lines
 from archc.backends.dot_style import (
     FAINT,
-    LINE,
     Line,
     box,
     figures,
     label,
     new_digraph,
-    op_box,
     panel,
     pill,
 )
@@ -28,12 +29,11 @@ from archc.backends.dot_units import (
     children,
     fold,
     joined_paths,
-    node_label,
     section_units,
     stage_units,
 )
 from archc.backends.graphviz_process import run_dot
-from archc.ir.graph import Graph, Node
+from archc.ir.graph import Graph
 
 if TYPE_CHECKING:
     from graphviz import Digraph
@@ -49,9 +49,6 @@ def draw(graph: Graph, level: Level = "network", colour: Colour = "kind") -> Dig
     equal ones folded. block: each distinct block once, as papers draw them. op: every node, clustered by
     scope, in columns where it is long. colour: by kind of op, or heat by multiply-adds or parameters.
     """
-    from archc.backends.dot_blocks import draw_blocks
-    from archc.backends.dot_ops import draw_ops
-
     if level == "block":
         return draw_blocks(graph, colour)
     if level == "op":
@@ -64,17 +61,6 @@ def draw(graph: Graph, level: Level = "network", colour: Colour = "kind") -> Dig
 def svg(graph: Graph, level: Level = "network") -> str:
     """The drawing as SVG text; raises ArchError where Graphviz is missing or fails."""
     return run_dot(draw(graph, level).source, "svg").decode()
-
-
-def title_lines(graph: Graph, legend: str = "") -> tuple[Line, ...]:
-    """The heading of a drawing: name, the docstring's first line, the totals, what colours mean."""
-    doc = textwrap.wrap(graph.doc.strip().partition("\n")[0], 96, max_lines=2, placeholder=" …")
-    return (
-        Line(graph.name, 14, bold=True, colour=LINE),
-        *(Line(text, 10, colour=LINE) for text in doc),
-        Line(figures(graph.cost), 10, colour=LINE),
-        *([Line(legend, 9, colour=LINE)] if legend else []),
-    )
 
 
 class _Drawing:
@@ -200,14 +186,6 @@ class _Drawing:
 
     def _up(self, unit: Unit) -> Iterable[int]:
         return self.graph.ancestors(unit.scope if unit.scope >= 0 else unit.nodes[0].scope)
-
-
-def node_box(graph: Graph, node: Node, *, shape: bool = False) -> dict[str, str]:
-    """Attributes of a single node's box, with its shape on a second line or without."""
-    if node.op.kind == "input":
-        return pill(Line(node.name, bold=True), Line(shape_text(node.shape), 9, colour=FAINT))
-    second = shape_text(node.shape) if shape else ""
-    return op_box(node.op, node_label(graph, node), train_only=node.train_only, second=second)
 
 
 def _look(unit: Unit) -> dict[str, str]:

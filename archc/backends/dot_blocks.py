@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archc.analyses.figures import shape_text
 from archc.backends.dot_heat import Colour, Heat
+from archc.backends.dot_parts import title_lines
 from archc.backends.dot_style import (
     FAINT,
     Line,
@@ -32,7 +33,7 @@ from archc.backends.dot_units import (
     topology,
 )
 from archc.ir.graph import Graph, Node
-from archc.ops.base import Shape
+from archc.ops.base import FREE, Cost, Shape
 
 if TYPE_CHECKING:
     from graphviz import Digraph
@@ -51,13 +52,18 @@ class Diagram:
     places: list[int] = field(default_factory=list)
     members: list[list[Node]] = field(default_factory=list)
 
+    def spent(self) -> list[Cost]:
+        """What each of its ops costs in all places together."""
+        return [sum((node.cost for node in same), FREE) for same in zip(*self.members, strict=True)]
+
 
 class BlockDrawing:
     """The diagrams of one graph: found from its sections inwards, drawn one by one."""
 
     def __init__(self, graph: Graph, colour: Colour = "kind") -> None:
         self.graph = graph
-        self.heat = Heat(colour, (node.cost for node in graph.nodes))
+        self.colour = colour
+        self.heat = Heat("kind", ())
         self.below = children(graph)
         self.calls = calls(graph)
         self.inside = _nodes_inside(graph)
@@ -67,16 +73,20 @@ class BlockDrawing:
             self._add(scope)
 
     def draw(self) -> Digraph:
-        from archc.backends.dot import title_lines
+        if self.colour != "kind":  # all diagrams must be known to know the costliest op
+            self._draw_diagrams(new_digraph(self.graph.name, title=()))
+            spent = [cost for diagram in self.diagrams.values() for cost in diagram.spent()]
+            self.heat = Heat(self.colour, spent)
+        title = title_lines(self.graph, self.heat.legend)
+        drawing = new_digraph(self.graph.name, title=title, horizontal_gap=0.25)
+        self._draw_diagrams(drawing)
+        return drawing
 
-        drawing = new_digraph(
-            self.graph.name, title=title_lines(self.graph, self.heat.legend), horizontal_gap=0.25
-        )
+    def _draw_diagrams(self, drawing: Any) -> None:
         drawn = 0
         while drawn < len(self.diagrams):  # drawing a diagram may add those of its inner blocks
             self._draw_diagram(drawing, list(self.diagrams.values())[drawn], drawn)
             drawn += 1
-        return drawing
 
     def _roots(self) -> list[int]:
         """The scopes to draw: sections or their repeats, and blocks outside; a section that only calls
@@ -116,6 +126,7 @@ class BlockDrawing:
             joint_label([node_label(graph, n) for n in same]) for same in zip(*diagram.members, strict=True)
         ]
         home: dict[int, str] = {}
+        spent = {node.id: cost for node, cost in zip(diagram.members[0], diagram.spent(), strict=True)}
         texts = {node.id: text for node, text in zip(diagram.members[0], shown, strict=True)}
 
         def fill(into: Any, scope: int) -> None:
@@ -123,7 +134,7 @@ class BlockDrawing:
                 if node.scope == scope and node.op.kind != "input":
                     home[node.id] = f"d{number}n{node.id}"
                     look = op_box(node.op, texts[node.id], train_only=node.train_only)
-                    into.node(home[node.id], **look | self.heat(node.cost))
+                    into.node(home[node.id], **look | self.heat(spent[node.id]))
             for child in self.below.get(scope, []):
                 inner = self._unwrapped(child)
                 nodes = self.inside[inner]
@@ -134,9 +145,10 @@ class BlockDrawing:
                     main = next((node for node in nodes if node.op.kind in ("conv", "linear")), nodes[0])
                     names = " · ".join(node.op.name for node in nodes)
                     look = op_box(main.op, texts[main.id], second=names)
-                    into.node(box_name, **look | self.heat(main.cost))
+                    into.node(box_name, **look | self.heat(spent[main.id]))
                 elif big or self._key(inner) in self.diagrams:
-                    self._draw_reference(into, diagram, inner, box_name)
+                    cost = max((spent[node.id] for node in nodes), key=self.heat.figure)
+                    self._draw_reference(into, diagram, inner, box_name, cost)
                 else:
                     with into.subgraph(name=f"cluster_{box_name}") as cluster:
                         cluster.attr(**inset(graph.scopes[inner].block or graph.scopes[inner].name))
@@ -160,7 +172,7 @@ class BlockDrawing:
         alone = len(inner) == 1 and len(self.inside[inner[0]]) == len(self.inside[scope])
         return self._unwrapped(inner[0]) if alone else scope
 
-    def _draw_reference(self, into: Any, diagram: Diagram, inner: int, box_name: str) -> None:
+    def _draw_reference(self, into: Any, diagram: Diagram, inner: int, box_name: str, cost: Cost) -> None:
         """A box for an inner block, which has or now gets a diagram of its own."""
         for same in self._counterparts(diagram, inner):
             key = self._key(same)
@@ -170,7 +182,6 @@ class BlockDrawing:
         lines = self.calls[inner]
         if not lines or len(diagram.places) > 1:  # arguments differ from place to place
             lines = [scope.block or scope.name]
-        cost = max((node.cost for node in self.inside[inner]), key=lambda cost: cost.macs)
         into.node(box_name, label=label(*map(Line, lines)), **box("section") | self.heat(cost))
 
     def _counterparts(self, diagram: Diagram, inner: int) -> list[int]:
@@ -219,7 +230,7 @@ class BlockDrawing:
 
 def draw_blocks(graph: Graph, colour: Colour = "kind") -> Digraph:
     """Each distinct block once. Blocks that differ in widths only are one, drawn with ranges; their colour
-    by cost is that of the first, a reference's that of its costliest op."""
+    by cost is that of all places together, a reference's that of its costliest op."""
     return BlockDrawing(graph, colour).draw()
 
 

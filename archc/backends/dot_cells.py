@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any, Literal
 
 from archc.backends.cells import IDENTITY, Found, Operand, cells
+from archc.backends.dot_parts import title_lines
 from archc.backends.dot_style import FAINT, LINE, Line, box, inset, label, new_digraph, panel, pill
 from archc.backends.dot_units import MAX_WIDTH, joined_paths
 from archc.diagnostics import NOWHERE, ArchError, Diagnostic
@@ -23,8 +24,6 @@ def draw_cells(graph: Graph, style: Style = "pairs") -> Digraph:
 
     Raises ArchError E0703 where a graph has no such cell.
     """
-    from archc.backends.dot import title_lines
-
     found = sorted(cells(graph), key=lambda one: one.cell.reduces)
     if not found:
         raise ArchError(
@@ -41,7 +40,9 @@ def draw_cells(graph: Graph, style: Style = "pairs") -> Digraph:
     drawing.attr(rankdir="BT" if style == "pairs" else "LR")
     for number, one in enumerate(found):
         with drawing.subgraph(name=f"cluster_c{number}") as cluster:
-            cluster.attr(**panel(label(*_heading(graph, one), left=True)), labelloc="b" if style == "pairs" else "t")
+            cluster.attr(
+                **panel(label(*_heading(graph, one), left=True)), labelloc="b" if style == "pairs" else "t"
+            )
             if style == "pairs":
                 _pairs(cluster, one, f"c{number}")
             else:

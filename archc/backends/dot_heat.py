@@ -19,13 +19,13 @@ class Heat:
 
     def __init__(self, colour: Colour, costs: Iterable[Cost]) -> None:
         self.colour = colour
-        self.most = max(map(self._figure, costs), default=0) if colour != "kind" else 0
+        self.most = max(map(self.figure, costs), default=0) if colour != "kind" else 0
 
     def __call__(self, cost: Cost) -> dict[str, str]:
         if self.colour == "kind":
             return {}
         share = (
-            (self._figure(cost) / self.most) ** 0.5 if self.most else 0.0
+            (self.figure(cost) / self.most) ** 0.5 if self.most else 0.0
         )  # the root tells small ones apart
         return {"fillcolor": blend(share), "color": HEAT[2]}
 
@@ -35,7 +35,8 @@ class Heat:
         names = {"cost": "multiply-adds", "params": "parameters"}
         return f"colour: {names[self.colour]}, deepest where most" if self.colour in names else ""
 
-    def _figure(self, cost: Cost) -> int:
+    def figure(self, cost: Cost) -> int:
+        """The figure that colours stand for."""
         return cost.params if self.colour == "params" else cost.macs
 
 

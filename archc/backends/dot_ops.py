@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archc.analyses.figures import shape_text
 from archc.backends.dot_heat import Colour, Heat
+from archc.backends.dot_parts import node_box, title_lines
 from archc.backends.dot_style import FAINT, Line, label, new_digraph, panel, pill
 from archc.backends.dot_units import calls, children
 from archc.ir.graph import Graph
@@ -30,11 +31,8 @@ def draw_ops(graph: Graph, colour: Colour = "kind") -> Digraph:
 
 class _OpDrawing:
     def __init__(self, graph: Graph, colour: Colour) -> None:
-        from archc.backends.dot import node_box, title_lines
-
         self.graph = graph
         self.heat = Heat(colour, (node.cost for node in graph.nodes))
-        self.node_box = node_box
         self.dot = new_digraph(graph.name, title=title_lines(graph, self.heat.legend))
         self.below = children(graph)
         self.calls = calls(graph)
@@ -82,7 +80,7 @@ class _OpDrawing:
     ) -> None:
         for i in direct.get(scope, []):
             node = self.graph.nodes[i]
-            into.node(f"n{i}", **self.node_box(self.graph, node, shape=True) | self.heat(node.cost))
+            into.node(f"n{i}", **node_box(self.graph, node, shape=True) | self.heat(node.cost))
         for inner in self.below.get(scope, []):
             if inner not in inside:
                 continue

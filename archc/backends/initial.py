@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archc.diagnostics import NOWHERE, ArchError, Diagnostic
 from archc.ops.torch_code import Init
 
 INITIALISERS: dict[str, tuple[str, dict[str, float | str]]] = {
@@ -24,6 +25,12 @@ INITIALISERS: dict[str, tuple[str, dict[str, float | str]]] = {
 
 
 def initialiser(init: Init) -> tuple[str, dict[str, float | str]]:
-    """The function of torch.nn.init for one parameter, and its keyword arguments after the tensor."""
+    """The function of torch.nn.init for one parameter, and its keyword arguments after the tensor.
+
+    Raises ArchError (E0712) for a method that is not listed here.
+    """
+    if init.method not in INITIALISERS:
+        message = f"{init.method!r} is not a way to start parameters"
+        raise ArchError([Diagnostic("E0712", message, NOWHERE, help=(f"known: {', '.join(INITIALISERS)}",))])
     target, kwargs = INITIALISERS[init.method]
     return target, {**kwargs, **dict(init.arguments)}

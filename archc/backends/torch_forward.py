@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from archc.backends.torch_format import WIDTH, Atom, Bracket, Expr, Infix, flat, layout
-from archc.backends.torch_names import GLOBALS, IDENTIFIER, fresh, literal
+from archc.backends.torch_names import IDENTIFIER, LOCALS, literal
 from archc.backends.torch_plan import Item
 
 Renderer = Callable[[int, list[Expr]], Expr]
@@ -30,7 +30,7 @@ class Body:
     indent: int = 8
     last_use: dict[int, int] = field(default_factory=dict)
     uses: Counter[int] = field(default_factory=Counter)
-    until: dict[str, int] = field(default_factory=dict)  # where what a variable now holds is read last
+    variables: Variables = field(init=False)
 
     def __post_init__(self) -> None:
         for position, item in enumerate(self.items):
@@ -38,7 +38,9 @@ class Body:
             self.last_use.update(dict.fromkeys(item.inputs, position))
         self.uses.update(self.results)
         self.last_use.update(dict.fromkeys(self.results, len(self.items)))
-        self.until = {name: self.last_use.get(value, -1) for value, name in self.names.items()}
+        self.variables = Variables()
+        for value, name in self.names.items():
+            self.variables.hold(name, self.last_use.get(value, -1))
 
     def write(self, positions: Sequence[int], then_return: tuple[int, ...] | None) -> None:
         """Lines for the items at these positions and, if given, for returning these values."""
@@ -72,7 +74,7 @@ class Body:
     def declare(self, values: Iterable[int]) -> None:
         """Lines that make these values None until a later block assigns them."""
         for value in values:
-            self._bind(value, fresh("extra", self.until))
+            self._bind(value, self.variables.fresh("extra"))
             self.lines.append(f"{' ' * self.indent}{self.names[value]} = None")
 
     def give_back(self, values: tuple[int, ...]) -> None:
@@ -105,21 +107,60 @@ class Body:
             self.lines.append(f"{' ' * self.indent}_trace(self, {literal(item.name)}, {target})")
 
     def _name(self, item: Item, value: int, position: int, dying: list[str]) -> str:
-        live = {name for name, until in self.until.items() if until > position}
+        live = self.variables
+        live.reach(position)
         if item.child and self.uses[value] > 1:
-            return fresh(self._hint(item), live)
-        if "x" not in live:
+            return live.fresh(self._hint(item))
+        if "x" not in live.until:
             return "x"
         if not item.child:
-            reusable = (name for name in dying if name not in live and name.startswith("branch"))
-            return next(reusable, None) or fresh("branch", live)
-        return fresh(self._hint(item), live)
+            reusable = (name for name in dying if name not in live.until and name.startswith("branch"))
+            return next(reusable, None) or live.fresh("branch")
+        return live.fresh(self._hint(item))
 
     def _bind(self, value: int, name: str) -> None:
         self.names[value] = name
-        self.until[name] = self.last_use.get(value, -1)
+        self.variables.hold(name, self.last_use.get(value, -1))
 
     def _hint(self, item: Item) -> str:
         """A variable named after a submodule."""
         name = item.name if IDENTIFIER.fullmatch(item.name) else "branch"
-        return f"{name}_" if name in GLOBALS else name
+        return f"{name}_" if name in LOCALS else name
+
+
+@dataclass(slots=True)
+class Variables:
+    """The variables that hold something still to be read, as positions go by.
+
+    until: where what a variable holds is read last. Thousands may live at once, so the first free number of
+    each name is kept, not searched for.
+    """
+
+    until: dict[str, int] = field(default_factory=dict)
+    _ending: dict[int, list[str]] = field(default_factory=dict)
+    _reached: int = -1
+    _first_free: dict[str, int] = field(default_factory=dict)
+
+    def hold(self, name: str, until: int) -> None:
+        """The variable now holds what is read last at that position."""
+        self.until[name] = until
+        self._ending.setdefault(max(until, self._reached + 1), []).append(name)
+
+    def reach(self, position: int) -> None:
+        """Forget what nothing after this position reads."""
+        for at in range(self._reached + 1, position + 1):
+            for name in self._ending.pop(at, ()):
+                if self.until.get(name, at + 1) <= at:
+                    del self.until[name]
+                    base = name.rstrip("0123456789")
+                    number = int(name[len(base) :] or 1)
+                    self._first_free[base] = min(number, self._first_free.get(base, number))
+        self._reached = max(self._reached, position)
+
+    def fresh(self, name: str) -> str:
+        """The name, or the name with the first number from 2 that is free."""
+        number = self._first_free.get(name, 1)
+        while (found := name if number == 1 else f"{name}{number}") in self.until:
+            number += 1
+        self._first_free[name] = number
+        return found

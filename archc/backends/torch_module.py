@@ -24,7 +24,7 @@ def compile(graph: Graph, *, trace: Trace | None = None) -> nn.Module:
     """The network as a module, made on torch's current default device (`with torch.device("meta"):` is fine).
 
     trace: called with (module, name, value) after every node. The class keeps the graph as `archc_graph`;
-    tracebacks show the emitted lines. Raises ValueError as `emit` does.
+    tracebacks show the emitted lines. Raises ArchError as `emit` does.
     """
     source = emit(graph, trace=trace is not None)
     number = next(_numbers)

@@ -7,6 +7,8 @@ import keyword
 import re
 from collections.abc import Collection
 
+from archc.diagnostics import NOWHERE, ArchError, Diagnostic
+
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
 
 # Attributes of torch.nn.Module (torch 2.6 to 2.13) and those the emitted root class adds: a submodule of
@@ -28,11 +30,14 @@ GLOBALS = frozenset(
     {"torch", "nn", "F", "math", "Tensor", "checkpoint", "self", *dir(builtins), *keyword.kwlist}
 )
 
+# What a local variable of a `forward` must not shadow.
+LOCALS = GLOBALS | {"features"}
+
 
 def attribute(name: str) -> str:
     """The attribute that holds the submodule `name`, the same but where Python or torch stand in the way.
 
-    `half` becomes `half_`, `lambda` `lambda_` and `_x` `m_x`; digits (repeats) stay. Raises ValueError
+    `half` becomes `half_`, `lambda` `lambda_` and `_x` `m_x`; digits (repeats) stay. Raises ArchError (E0711)
     unless the name is ASCII letters, digits and underscores.
     """
     if name.isascii() and name.isdigit():
@@ -43,14 +48,15 @@ def attribute(name: str) -> str:
 
 
 def checked(name: str) -> str:
-    """The name itself; raises ValueError unless it can be an identifier of emitted code."""
+    """The name itself; raises ArchError (E0711) unless it can be an identifier of emitted code."""
     if not IDENTIFIER.fullmatch(name):
-        raise ValueError(f"{name!r} cannot be an identifier")
+        help = ("names are ASCII letters, digits and underscores, at most 80, and do not begin with a digit",)
+        raise ArchError([Diagnostic("E0711", f"{name!r} cannot be a name in emitted code", NOWHERE, help=help)])
     return name
 
 
 def camel(name: str) -> str:
-    """`squeeze_excite` as `SqueezeExcite`; raises ValueError for names that are not identifiers."""
+    """`squeeze_excite` as `SqueezeExcite`; raises ArchError (E0711) for names that are not identifiers."""
     joined = "".join(part[:1].upper() + part[1:] for part in checked(name).split("_"))
     if not joined[:1].isalpha():
         joined = f"Net{joined}"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from archc.backends.torch_names import attribute, fresh
+from archc.diagnostics import NOWHERE, ArchError, Diagnostic
 from archc.ir import Graph, Node, Scope
 from archc.ops.torch_code import Argument, Call, TorchCode
 
@@ -64,7 +65,7 @@ class Flow:
 
 
 def plan(graph: Graph) -> ScopePlan:
-    """The root of the module tree. Raises ValueError where a scope could not run in one go."""
+    """The root of the module tree. Raises ArchError (E0713) where a scope could not run in one go."""
     flow = _flow(graph)
     nodes: dict[int, list[Node]] = defaultdict(list)
     scopes: dict[int, list[int]] = defaultdict(list)
@@ -186,11 +187,19 @@ def _in_order(graph: Graph, index: int, items: list[Item]) -> list[Item]:
     while waiting:
         ready = next((i for i in waiting if all(v in done or v not in made_here for v in i.inputs)), None)
         if ready is None:
-            raise ValueError(f"scope {graph.scope_path(index)!r}: its parts need each other's results")
+            raise _entangled(graph, index, waiting)
         waiting.remove(ready)
         ordered.append(ready)
         done.update(ready.outputs)
     return ordered
+
+
+def _entangled(graph: Graph, index: int, waiting: list[Item]) -> ArchError:
+    scope, path = graph.scopes[index], graph.scope_path(index)
+    parts = ", ".join(item.name for item in waiting[:4]) + (", …" if len(waiting) > 4 else "")
+    message = f"{f'in {path}' if path else graph.name}: {parts} need each other's results"
+    help = ("a scope becomes a module, which runs once: move what another needs first out of it",)
+    return ArchError([Diagnostic("E0713", message, scope.span or NOWHERE, help=help)])
 
 
 def _name_attributes(items: list[Item]) -> None:

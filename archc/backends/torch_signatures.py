@@ -6,6 +6,7 @@ import ast
 from functools import cache
 
 from archc.backends.prelude import helpers
+from archc.diagnostics import NOWHERE, ArchError, Diagnostic
 from archc.ops.torch_code import TARGETS, Literal_
 
 _CONV: dict[str, Literal_] = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True}
@@ -54,9 +55,11 @@ STARTS_AS = frozenset(
 
 
 def allowed(target: str) -> str:
-    """The target itself; raises ValueError unless it is one the emitted code may call."""
+    """The target itself; raises ArchError (E0712) unless it is one the emitted code may call."""
     if target not in TARGETS and target not in helpers():
-        raise ValueError(f"{target!r} is not a call that emitted code may make")
+        help = ("calls are listed in archc.ops.torch_code, helpers are modules of archc.backends.prelude",)
+        message = f"{target!r} is not a call that emitted code may make"
+        raise ArchError([Diagnostic("E0712", message, NOWHERE, help=help)])
     return target
 
 

@@ -14,7 +14,7 @@ from archc.backends.prelude import helper_source, helpers
 from archc.backends.torch_classes import Classes, ClassPlan, Place, classify
 from archc.backends.torch_format import Atom, Bracket, Expr, Infix, Repeated, layout, signature
 from archc.backends.torch_forward import Body, Renderer
-from archc.backends.torch_names import GLOBALS, attribute, checked, fresh, literal, prose
+from archc.backends.torch_names import LOCALS, attribute, checked, fresh, literal, prose
 from archc.backends.torch_plan import INFIX, Item, ScopePlan, plan
 from archc.backends.torch_root import Features, features, heading, is_section, methods
 from archc.backends.torch_signatures import STARTS_AS, allowed, defaults
@@ -30,7 +30,8 @@ def emit(graph: Graph, *, trace: bool = False) -> str:
     """Source of a module with a class for the graph, the last one defined, named by `class_name`.
 
     trace: after every node call `_trace(module, name, value)`, a global the source does not define.
-    Raises ValueError when an op calls what is not allowed or a name is not an identifier.
+    Raises ArchError: E0711 a name is not an identifier, E0712 an op calls what is not allowed, E0713 a scope
+    cannot run in one go.
     """
     root = plan(graph)
     classes = classify(graph, root)
@@ -88,7 +89,7 @@ class _Writer:
         lines += self._init_weights()
         if self.is_root:
             lines += methods(self.root)
-        lines += self._forward()
+        lines += self._forward(bool(found))
         if found:
             lines += self._features(found)
         return "\n".join(lines)
@@ -233,7 +234,7 @@ class _Writer:
 
         return render
 
-    def _forward(self) -> list[str]:
+    def _forward(self, featured: bool) -> list[str]:
         items, results = self.cls.first.items, self.cls.first.outputs
         mixed = not all(item.train_only for item in items)
         always = [i for i in items if not (mixed and i.train_only)]
@@ -242,7 +243,11 @@ class _Writer:
         in_eval = tuple(v for v in results if v not in extra)
         if self.is_root:
             in_eval = tuple(o.node for o in self.graph.outputs if not o.train_only)
-        lines, body = self._body("forward", [*always, *training], results, _result(results, in_eval))
+        hint = _result(results, in_eval) + (" | list[Tensor]" if featured else "")
+        lines, body = self._body("forward", [*always, *training], results, hint, featured)
+        if featured:
+            given = ", ".join(body.names[value] for value in self.cls.first.inputs)
+            lines += ["        if features:", f"            return self.forward_features({given})"]
         if not training and in_eval == results:
             body.write(range(len(always)), results)
             return lines + body.lines
@@ -272,15 +277,17 @@ class _Writer:
         return lines + body.lines + layout("return ", returned, 8)
 
     def _body(
-        self, method: str, items: list[Item], results: tuple[int, ...], hint: str
+        self, method: str, items: list[Item], results: tuple[int, ...], hint: str, optional: bool = False
     ) -> tuple[list[str], Body]:
         names: dict[int, str] = {}
         inputs = self.cls.first.inputs
         for number, value in enumerate(inputs):
             given = self.graph.nodes[value].name if self.is_root else ""
             name = attribute(given) if given else "xyz"[number] if len(inputs) <= 3 else f"x{number}"
-            names[value] = fresh(f"{name}_" if name in GLOBALS else name, names.values())
+            names[value] = fresh(f"{name}_" if name in LOCALS else name, names.values())
         parameters = ["self", *(f"{name}: Tensor" for name in names.values())]
+        if optional:
+            parameters += ["*", "features: bool = False"]
         lines = ["", *signature(f"def {method}", parameters, f" -> {hint}:", 4)]
         index_of = {id(item): index for index, item in enumerate(self.cls.first.items)}
         return lines, Body(items, self._render(items, index_of), names, results, self.trace)

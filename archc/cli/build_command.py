@@ -9,6 +9,7 @@ import click
 
 from archc.cli.console import fail, print_table, warn
 from archc.cli.count_command import print_summary
+from archc.cli.extras import needs_torch
 from archc.cli.files import build_directory, write_file
 from archc.cli.options import graph_options, load_graph, spec_argument
 from archc.diagnostics import ArchError
@@ -23,9 +24,11 @@ Examples:
   archc build resnet50
   archc build mynet.arch -o out/ -p classes=10 --input 3x32x32
   archc build mynet.arch:small --verify
+  archc build resnet50 --weights theirs.safetensors --keymap resnet50.keys.json
 
 \b
-Writes NAME.py (torch source), NAME.json (the graph) and NAME.svg (a drawing)."""
+Writes NAME.py (torch source), NAME.json (the graph) and NAME.svg (a drawing); with --weights also
+NAME.safetensors. A checkpoint of another package needs a keymap, which `archc parity` makes."""
 
 
 @click.command(epilog=EPILOG)
@@ -38,6 +41,14 @@ Writes NAME.py (torch source), NAME.json (the graph) and NAME.svg (a drawing).""
 )
 @graph_options
 @click.option("--verify", "verified", is_flag=True, help="Run the module; compare shapes, params and macs.")
+@click.option(
+    "--weights", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="Load these weights (safetensors), all or none.",
+)  # fmt: skip
+@click.option(
+    "--keymap", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="With --weights: from the file's keys to the network's.",
+)  # fmt: skip
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -47,24 +58,42 @@ def command(
     input_: tuple[int, ...] | None,
     sample: int | None,
     verified: bool,
+    weights: Path | None,
+    keymap: Path | None,
 ) -> None:
     """Check, count, draw and compile a network."""
+    if keymap is not None and weights is None:
+        raise click.UsageError("--keymap goes with --weights")
     graph = load_graph(spec, params, input_, sample, expects=True)
+    state = None if weights is None else _loaded(graph, weights, keymap)
     print_summary(graph)
     directory = directory or build_directory(graph.name)
-    for path in _write(graph, directory):
+    for path in _write(graph, directory, state):
         click.echo(f"wrote {path}")
     if verified and not _verify(graph):
         ctx.exit(1)
 
 
-def _write(graph: Graph, directory: Path) -> list[Path]:
+def _loaded(graph: Graph, weights: Path, keymap: Path | None) -> bytes:
+    """The weights under this network's keys, as a safetensors file; raises ArchError where they do not fit."""
+    with needs_torch("--weights"):
+        from archc.backends.torch_module import compile
+        from archc.measure.weights import load_keymap, load_weights, to_safetensors
+
+    module = compile(graph)
+    load_weights(module, weights, None if keymap is None else load_keymap(keymap))
+    return to_safetensors(module)
+
+
+def _write(graph: Graph, directory: Path, state: bytes | None) -> list[Path]:
     """Writes the results and returns their paths; without Graphviz the drawing is left out, and said so."""
     from archc.backends.dot import svg
     from archc.backends.torch_source import emit
     from archc.ir.json_graph import to_json_text
 
-    contents = {".py": emit(graph), ".json": to_json_text(graph)}
+    contents: dict[str, str | bytes] = {".py": emit(graph), ".json": to_json_text(graph)}
+    if state is not None:
+        contents[".safetensors"] = state
     try:
         contents[".svg"] = svg(graph)
     except ArchError as error:
@@ -81,14 +110,8 @@ def _write(graph: Graph, directory: Path) -> list[Path]:
 
 def _verify(graph: Graph) -> bool:
     """Prints what the running module showed beside what was computed; False where they differ."""
-    try:
+    with needs_torch("--verify"):
         from archc.measure.verify import verify
-    except ImportError as error:
-        if error.name != "torch":
-            raise
-        raise click.ClickException(
-            "--verify runs the network and needs torch: pip install 'archc[train]'"
-        ) from None
 
     report = verify(graph)
     params = graph.cost.params + graph.train_only_cost.params

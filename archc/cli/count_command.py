@@ -39,7 +39,13 @@ outputs of convolutions. All are of one example, in eval mode."""
     type=click.Choice(CONVENTIONS),
     help="Count as this tool does, for the same network.",
 )
-@click.option("--by", type=click.Choice(["section", "block"]), default="section", show_default=True, help="What a row is.")
+@click.option(
+    "--by",
+    type=click.Choice(["section", "block"]),
+    default="section",
+    show_default=True,
+    help="What a row is.",
+)
 @click.option("--explain", is_flag=True, help="With --as: term by term, what the tool adds and misses.")
 @click.option(
     "--written",
@@ -120,7 +126,7 @@ def print_as(graph: Graph, convention: str, style: str | None, explain: bool, fo
     if not explain:
         return
     click.echo(f"{convention}: {rules.about} [{rules.source}]")
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (t.op, t.written or "—", t.why, f"{t.nodes}", f"{t.archc:,}", f"{t.tool:,}", f"{t.tool - t.archc:+,}")
         for t in counted.terms
     ]

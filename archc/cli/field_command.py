@@ -57,7 +57,8 @@ def command(
         )
         return
     rows = [
-        (name, shape_text(shapes[name]), _pair(f.size), _pair(f.stride), _pair(f.padding)) for name, f in found
+        (name, shape_text(shapes[name]), _pair(f.size), _pair(f.stride), _pair(f.padding))
+        for name, f in found
     ]
     print_table(("section", "output", "receptive field", "stride", "padding"), rows, left=2)
 

@@ -50,9 +50,7 @@ def parse_budget(text: str) -> int:
     "--input", "input_", type=parse_input, metavar="CxHxW", help="Input size instead of the declared one."
 )
 @format_option
-@click.pass_context
 def command(
-    ctx: click.Context,
     spec: str,
     given: tuple[str, ...],
     input_: tuple[int, ...] | None,

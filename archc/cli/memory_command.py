@@ -28,12 +28,20 @@ and optimiser state. What kernels allocate for themselves comes on top."""
 @graph_options
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Examples at once.")
 @click.option(
-    "--dtype", type=click.Choice(["float32", "float16", "bfloat16", "float64"]), default="float32", show_default=True
+    "--dtype",
+    type=click.Choice(["float32", "float16", "bfloat16", "float64"]),
+    default="float32",
+    show_default=True,
 )
 @click.option(
-    "--optimiser", type=click.Choice(["none", "sgd", "momentum", "adam"]), default="momentum", show_default=True
+    "--optimiser",
+    type=click.Choice(["none", "sgd", "momentum", "adam"]),
+    default="momentum",
+    show_default=True,
 )
-@click.option("--measure", is_flag=True, help="Run the network too, and show how far off this is (needs torch).")
+@click.option(
+    "--measure", is_flag=True, help="Run the network too, and show how far off this is (needs torch)."
+)
 @format_option
 def command(
     spec: str,
@@ -50,7 +58,10 @@ def command(
     from archc.analyses.memory import inference_memory, training_memory
 
     graph = load_graph(spec, params, input_, sample)
-    inference, training = inference_memory(graph, batch, dtype), training_memory(graph, batch, dtype, optimiser)
+    inference, training = (
+        inference_memory(graph, batch, dtype),
+        training_memory(graph, batch, dtype, optimiser),
+    )
     measured = _measured(graph, batch, dtype) if measure else None
     if format_ == "json":
         print_json(
@@ -97,6 +108,8 @@ def _measured(graph: Graph, batch: int, dtype: str) -> dict[str, int]:
     except ImportError as error:
         if error.name != "torch":
             raise
-        raise click.ClickException("--measure runs the network and needs torch: pip install 'archc[train]'") from None
+        raise click.ClickException(
+            "--measure runs the network and needs torch: pip install 'archc[train]'"
+        ) from None
     found = measure_graph(graph, batch, dtype)
     return {"inference": found.inference, "saved": found.saved}

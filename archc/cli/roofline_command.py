@@ -30,11 +30,25 @@ is TOML: bandwidth = 4.8e12, overhead = 3e-6, and [peak] with float32 = 67e12 an
 @click.command(epilog=EPILOG)
 @spec_argument
 @graph_options
-@click.option("--device", "device_", default="cpu", show_default=True, metavar="NAME|FILE", help="h200, a100, cpu or a TOML file.")
+@click.option(
+    "--device",
+    "device_",
+    default="cpu",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="h200, a100, cpu or a TOML file.",
+)
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Examples at once.")
-@click.option("--dtype", type=click.Choice(["float32", "float16", "bfloat16", "float64"]), default="float32", show_default=True)
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float16", "bfloat16", "float64"]),
+    default="float32",
+    show_default=True,
+)
 @click.option("--ops", type=click.IntRange(0), default=10, show_default=True, help="Slowest ops to list.")
-@click.option("--measure", is_flag=True, help="Run the network on this machine too, and show how far off the bound is.")
+@click.option(
+    "--measure", is_flag=True, help="Run the network on this machine too, and show how far off the bound is."
+)
 @format_option
 def command(
     spec: str,
@@ -78,7 +92,9 @@ def command(
     ]  # fmt: skip
     if latency:
         columns = (*columns, "measured ms")
-        rows = [(*r, milliseconds(latency.nodes.get(t.node.id, 0.0))) for r, t in zip(rows, slowest, strict=True)]
+        rows = [
+            (*r, milliseconds(latency.nodes.get(t.node.id, 0.0))) for r, t in zip(rows, slowest, strict=True)
+        ]
     if rows:
         print_table(columns, rows, left=2)
     if latency:
@@ -110,7 +126,9 @@ def _measured(graph: Graph, batch: int, dtype: str) -> Latency:
     except ImportError as error:
         if error.name != "torch":
             raise
-        raise click.ClickException("--measure runs the network and needs torch: pip install 'archc[train]'") from None
+        raise click.ClickException(
+            "--measure runs the network and needs torch: pip install 'archc[train]'"
+        ) from None
     return measure_latency(graph, batch, dtype)
 
 

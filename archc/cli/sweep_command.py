@@ -60,7 +60,7 @@ def _steps(low: float, high: float, by: float, inclusive: bool) -> list[float]:
     """low, low + by, … up to high; decimals stay the decimals they look like."""
     if by <= 0 or (high - low) / by > MAX_NETWORKS:
         raise ValueError("too many steps")
-    values = []
+    values: list[float] = []
     for i in itertools.count():
         value = round(low + i * by, 12)
         if value > high or (value == high and not inclusive):

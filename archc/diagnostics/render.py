@@ -16,11 +16,12 @@ def render(diagnostic: Diagnostic) -> str:
     text, caret_at, caret_len = _window(diagnostic)
     number = str(line)
     pad = " " * len(number)
-    out = [
-        f"{diagnostic.severity}[{diagnostic.code}]: {_printable(diagnostic.message)}",
-        f"{pad}--> {_printable(source.name)}:{line}:{column}",
-    ]
-    if source.text:
+    out = [f"{diagnostic.severity}[{diagnostic.code}]: {_printable(diagnostic.message)}"]
+    if not source.text:  # about a whole file, or none
+        if not source.name.startswith("<"):
+            out.append(f"{pad}--> {_printable(source.name)}")
+    else:
+        out.append(f"{pad}--> {_printable(source.name)}:{line}:{column}")
         carets = " " * caret_at + "^" * caret_len
         label = f" {_printable(diagnostic.label)}" if diagnostic.label else ""
         out += [f"{pad} |", f"{number} | {text}", f"{pad} | {carets}{label}"]

@@ -131,7 +131,7 @@ def main_name(module: Module) -> str:
             return candidates[0]
     raise Failure(
         Diagnostic(
-            "E0501", f"{module.source.name} declares no arch", Span(module.source, 0, 0),
+            "E0501", f"{module.source.name} declares no arch", Span(Source(module.source.name, ""), 0, 0),
             help=("a spec holds at least one `arch name() { … }`",),
         )
     )  # fmt: skip

@@ -120,6 +120,9 @@ class ArchCompiler(StatementCompiler):
         if f.run.arch.inputs:
             raise fail("E0512", "an input size can be given only where there is one input", node.span,
                        "a second input", ("make the sizes parameters of the arch",))  # fmt: skip
+        if not isinstance(given, tuple | list):
+            raise fail("E0512", f"an input size is a tuple, not {show(given)}", node.span,
+                       f"declared as {show_shape(shape)}", (f"write ({', '.join(map(str, shape))})",))  # fmt: skip
         if len(given) != len(shape):
             raise fail("E0512", f"the input has {len(shape)} dimensions, but {len(given)} were given", node.span,
                        f"declared as {show_shape(shape)}", (f"give sizes for all, as in {show_shape(shape)}",))  # fmt: skip

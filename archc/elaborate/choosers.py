@@ -91,6 +91,11 @@ class RangeValues:
         """How many distinct values there are."""
         return math.floor((self.high - self.low) / self.step + 1e-9) + 1
 
+    def at(self, index: int) -> int | float:
+        """The distinct value of that index, in rising order."""
+        found = self.low + (index / self.per_one if self.per_one else index * self.step)
+        return int(found) if self.whole else found
+
     def holds(self, value: Any) -> bool:
         """Within the bounds; values between the steps are accepted when given explicitly."""
         return is_number(value) and self.low <= value <= self.high
@@ -110,6 +115,9 @@ class SetValues:
 
     def count(self) -> int:
         return len(self.items)
+
+    def at(self, index: int) -> Any:
+        return self.items[index]
 
     def holds(self, value: Any) -> bool:
         return any(equal(value, item) for item in self.items)
@@ -138,8 +146,14 @@ class PowerOfTwoOrLog:
         return power if power < self.step else int(self.above.draw(rng))
 
     def count(self) -> int:
-        powers = {2**i for i in range(round(math.log2(self.low)), round(math.log2(self.high)) + 1)}
-        return len({p for p in powers if p < self.step} | set(range(self.step, self.high + 1, self.step)))
+        return len(self._values())
+
+    def at(self, index: int) -> int:
+        return self._values()[index]
+
+    def _values(self) -> list[int]:
+        powers = {self.low << i for i in range(self.powers)}
+        return sorted({p for p in powers if p < self.step} | set(range(self.step, self.high + 1, self.step)))
 
     def holds(self, value: Any) -> bool:
         return is_number(value) and self.low <= value <= self.high

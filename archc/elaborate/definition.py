@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from archc.diagnostics import Span, did_you_mean
+from archc.diagnostics import Source, Span, did_you_mean
 from archc.elaborate.module import Module
 from archc.elaborate.values import Failure, fail
 from archc.syntax import ast
@@ -49,7 +49,7 @@ def definition(module: Module, name: str) -> Definition:
             ]
             if wanted in at.lost:
                 raise Failure
-            where = span or Span(at.source, 0, 0)
+            where = span or Span(Source(at.source.name, ""), 0, 0)
             raise fail(
                 "E0208", f"{at.source.name} declares no arch or variant `{wanted}`", where, "not found there",
                 did_you_mean(wanted, candidates)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import stat
+from contextlib import suppress
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from archc.diagnostics import ArchError, Diagnostic, Source, Span, nearest
@@ -20,7 +22,6 @@ from archc.syntax.resources import data_root
 MAX_SOURCE = 256 * 1024
 MAX_IMPORT_DEPTH = 8
 MAX_FILES = 32
-NOWHERE = Span(Source("<command>", ""), 0, 0)
 _BLOCKS = re.compile(r"^block[ \t]+([A-Za-z_]\w*)", re.MULTILINE)
 _AMBIENTS = re.compile(r"\bambient[ \t]+([A-Za-z_]\w*)")
 _DECLARED = re.compile(r"^(?:arch|variant)[ \t]+([A-Za-z_]\w*)", re.MULTILINE)
@@ -34,6 +35,7 @@ class Library:
         self.caches = Caches()
         self.modules: dict[Path, tuple[tuple[int, int], Module]] = {}
         self.loading: list[Path] = []
+        self.imported: set[Path] = set()  # files that the one opened last led to
         self._names: dict[str, Path] | None = None
 
     @cached_property
@@ -47,6 +49,7 @@ class Library:
 
     def open(self, path: Path) -> Module:
         """The module of a spec file given by the user; raises ArchError when it cannot be read."""
+        self.imported.clear()
         try:
             return self._load(path, str(path), confined=None)
         except Failure as failure:
@@ -85,7 +88,7 @@ class Library:
         statement: ast.Import | None = None,
         depth: int = 0,
     ) -> Module:
-        span = statement.span if statement else NOWHERE
+        span = statement.span if statement else Span(Source(name, ""), 0, 0)
         shipped = path.is_relative_to(self.root)
         if path in self.loading:
             chain = " -> ".join(p.stem for p in [*self.loading[self.loading.index(path) :], path])
@@ -93,17 +96,21 @@ class Library:
                 "E0212", f"import cycle: {chain}", span, help=("move what both need into a third file",)
             )
         if depth > MAX_IMPORT_DEPTH or len(self.loading) > MAX_FILES:
-            raise fail("E0907", f"imports are nested more than {MAX_IMPORT_DEPTH} deep", span)
+            raise fail(
+                "E0907", f"imports are nested more than {MAX_IMPORT_DEPTH} deep", span, "one too many",
+                ("put blocks that belong together into one file",),
+            )  # fmt: skip
+        if depth and not shipped:
+            self.imported.add(path)
+            if len(self.imported) > MAX_FILES:
+                raise fail(
+                    "E0907", f"more than {MAX_FILES} files are imported", span, "one too many",
+                    ("put blocks that belong together into one file",),
+                )  # fmt: skip
         data, stamp = self._read(path, name, span, confined, shipped)
         known = self.modules.get(path)
         if known is not None and known[0] == stamp:
             return known[1]
-        if (
-            depth
-            and not shipped
-            and sum(1 for p in self.modules if not p.is_relative_to(self.root)) > 4 * MAX_FILES
-        ):
-            raise fail("E0907", f"more than {MAX_FILES} files are imported", span)
         source = source_from_bytes(name, data)
         self.loading.append(path)
         try:
@@ -145,7 +152,7 @@ class Library:
             handle = os.open(path, flags)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not a valid path"
-            raise fail("E0217", f"cannot read {name}: {reason}", span) from None
+            raise fail("E0217", f"cannot read {name}: {reason}", span, "", _files_like(path)) from None
         info = os.fstat(handle)
         if stat.S_ISDIR(info.st_mode):
             os.close(handle)
@@ -204,11 +211,14 @@ class Library:
         if path_text in names and not name:
             return self.shipped(names[path_text]), path_text
         near = nearest(path_text, names)
+        help = f"did you mean `{near}`?" if near else "`archc list` shows the library"
+        if Path(f"{path_text}.arch").is_file():
+            help = f"the file is called `{path_text}.arch`"
         raise ArchError(
             [
                 Diagnostic(
                     "E0218", f"no spec is called `{spec}`", Span(Source(spec, ""), 0, 0), "",
-                    (f"did you mean `{near}`?",) if near else ("`archc list` shows the library",),
+                    (help,),
                 )
             ]
         )  # fmt: skip
@@ -220,6 +230,15 @@ class Library:
             return self._load(full, str(path), confined=None)
         except Failure as failure:
             raise ArchError([_diagnostic(failure)]) from None
+
+
+def _files_like(path: Path) -> tuple[str, ...]:
+    """A `help` that names a spec beside the missing one."""
+    with suppress(OSError, ValueError):
+        near = nearest(path.stem, [p.stem for p in islice(path.parent.glob("*.arch"), 1000)])
+        if near and near != path.stem:
+            return (f"did you mean `{path.with_name(near + '.arch')}`?",)
+    return ()
 
 
 def _diagnostic(failure: Failure) -> Diagnostic:

@@ -147,7 +147,9 @@ def _given(
         if isinstance(value, ast.Expr):
             value = ExpressionCompiler(target.module, frozenset()).compile(value)(frame)
         elif isinstance(value, str) and _wants_op(params[name]):
-            value = ExpressionCompiler(target.module, frozenset()).compile(ast.Name(value))(frame)
+            value = ExpressionCompiler(target.module, frozenset()).compile(
+                ast.Name(value, span=params[name].span)
+            )(frame)
         found[name] = (value, params[name].span)
     return found
 
@@ -167,13 +169,7 @@ def _argument(
         value, span = chosen
     elif compiled.default is not None:
         assert param.default is not None  # it is what was compiled
-        run.stack.append(
-            StackEntry(f"in the default of {param.name}", param.span)
-        )  # what picks in it are named by
-        try:
-            value, span = compiled.default(frame), param.default.span
-        finally:
-            run.stack.pop()
+        value, span = compiled.default(frame), param.default.span
     elif domain is not None and run.chooser is not None:
         return convert(run.chooser.domain(param.name, domain), param.type)
     elif domain is not None:

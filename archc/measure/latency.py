@@ -29,7 +29,13 @@ class Latency:
 
 
 def measure_latency(
-    graph: Graph, batch: int = 1, dtype: str = "float32", *, device: str = "cpu", runs: int = 10, warm: int = 3
+    graph: Graph,
+    batch: int = 1,
+    dtype: str = "float32",
+    *,
+    device: str = "cpu",
+    runs: int = 10,
+    warm: int = 3,
 ) -> Latency:
     """Run a compiled graph on random inputs with torch's current number of threads."""
     kind: torch.dtype = getattr(torch, dtype)
@@ -70,7 +76,8 @@ def measure_latency(
 def calibrate(dtype: str = "float32", *, device: str = "cpu", runs: int = 5) -> tuple[float, float, float]:
     """(operations a second, bytes a second, seconds an op) of this machine, at best.
 
-    Products of 1024 × 1024 matrices, copies of 256 MB, and ReLUs of one element; the fastest run counts.
+    The faster of products of 1024 × 1024 matrices and of 3×3 convolutions, whose operations are counted as if
+    no fast algorithm were used; copies of 256 MB; ReLUs of one element. The fastest run counts.
     """
     kind: torch.dtype = getattr(torch, dtype)
 
@@ -82,6 +89,8 @@ def calibrate(dtype: str = "float32", *, device: str = "cpu", runs: int = 5) -> 
     a, b = (torch.randn(1024, 1024, device=device, dtype=kind) for _ in range(2))
     source = torch.ones(256 * 2**20 // a.element_size(), device=device, dtype=kind)
     target = torch.empty_like(source)
+    image = torch.randn(8, 128, 28, 28, device=device, dtype=kind)
+    kernel = torch.randn(128, 128, 3, 3, device=device, dtype=kind)
     one = torch.ones(1, device=device, dtype=kind)
 
     def small() -> None:
@@ -89,10 +98,16 @@ def calibrate(dtype: str = "float32", *, device: str = "cpu", runs: int = 5) -> 
             torch.relu(one)
 
     with torch.inference_mode():
-        product = min(_repeat(lambda: a @ b, now, runs, 2))
+        product = 2 * 1024**3 / min(_repeat(lambda: a @ b, now, runs, 2))
+        convolve = (
+            2
+            * image.numel()
+            * kernel[0].numel()
+            / min(_repeat(lambda: torch.conv2d(image, kernel, padding=1), now, runs, 2))
+        )
         copy = min(_repeat(lambda: target.copy_(source), now, runs, 2))
         call = min(_repeat(small, now, runs, 1)) / 1000
-    return 2 * 1024**3 / product, 2 * source.nbytes / copy, call
+    return max(product, convolve), 2 * source.nbytes / copy, call
 
 
 def _repeat(run: Callable[[], object], now: Callable[[], float], runs: int, warm: int) -> list[float]:

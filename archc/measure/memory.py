@@ -26,20 +26,24 @@ class Measured:
     cuda_training: int | None = None
 
 
+def _weak(storage: torch.UntypedStorage) -> Any:
+    return StorageWeakRef(storage)  # type: ignore[no-untyped-call]  # torch has no types for it
+
+
 class Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's base class is untyped
     """Follows the storages that operators make; `peak` is the most bytes that were alive at once."""
 
     def __init__(self, ignore: set[int]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # as above
         self.ignore = ignore
-        self.known: dict[int, tuple[StorageWeakRef, int]] = {}
+        self.known: dict[int, tuple[Any, int]] = {}
         self.peak = 0
 
     def add(self, tensor: Tensor) -> None:
         """Follow a tensor's storage."""
         storage = tensor.untyped_storage()
         if storage._cdata not in self.ignore and storage._cdata not in self.known:
-            self.known[storage._cdata] = (StorageWeakRef(storage), storage.nbytes())
+            self.known[storage._cdata] = (_weak(storage), storage.nbytes())
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.known = {key: row for key, row in self.known.items() if not row[0].expired()}

@@ -160,9 +160,11 @@ def _report(
     ours, theirs = ours_run.network, theirs_run.network
     structure = _Structure.of(ours)
     differences = tuple(
-        Difference(mine.name, other.name, structure.op(mine), *unlikeness)
+        Difference(
+            mine.name, other.name, structure.op(mine), parameter, structure.given(mine, parameter, a), b
+        )
         for mine, other in matching.pairs
-        for unlikeness in unlike(mine, other)
+        for parameter, a, b in unlike(mine, other)
     )
     error = matching.errors[""]
     first = _first_divergence(ours_run.calls, matching, differences, structure)
@@ -204,6 +206,14 @@ def _first_divergence(
     return None
 
 
+def modules_of(graph: Graph) -> dict[str, Node]:
+    """The nodes with weights, by the path of the module that runs each."""
+    paths = module_paths(plan(graph))
+    return {
+        path: node for i, path in paths.items() if (node := graph.nodes[i]).cost.params or node.cost.buffers
+    }
+
+
 @dataclass(frozen=True)
 class _Structure:
     """What the graph of a compiled network knows of its modules with weights; empty for other modules.
@@ -221,8 +231,8 @@ class _Structure:
         graph: Graph | None = getattr(module, "archc_graph", None)
         if graph is None:
             return cls(None, {}, {})
-        owners = {name for name, part in module.named_modules() if own_tensors(part)}
-        paths = {i: path for i, path in module_paths(plan(graph)).items() if path in owners}
+        nodes = modules_of(graph)
+        paths = {node.id: path for path, node in nodes.items()}
         readers: dict[str, set[str]] = {}
         carried: dict[int, set[str]] = {}
         for node in graph.nodes:
@@ -233,32 +243,35 @@ class _Structure:
             carried[node.id] = sources if path is None else {path}
         for source in carried[graph.outputs[0].node]:
             readers.setdefault(source, set()).add("")
-        return cls(graph, {path: graph.nodes[i] for i, path in paths.items()}, readers)
+        return cls(graph, nodes, readers)
 
     def op(self, call: Call) -> str:
         """The op of a module as specs write it."""
         node = self.nodes.get(call.name)
         return node.op.name if node else type(call.module).__name__
 
+    def given(self, call: Call, parameter: str, value: object) -> object:
+        """A parameter's value as specs write it: padding that depends on the input is 0 in torch's module."""
+        node = self.nodes.get(call.name)
+        return "same" if node and node.op.arguments().get(parameter) == "same" else value
+
     def ops_before(self, name: str) -> tuple[str, ...]:
-        """The ops without weights on the way into a module ("": to the output) from the nearest with weights."""
+        """The ops without weights that ran between the last one with weights and a module ("": the output)."""
         if self.graph is None:
             return ()
         stateful = {node.id for node in self.nodes.values()}
         node = self.nodes.get(name)
         waiting = list(node.inputs if node else (self.graph.outputs[0].node,))
         found: set[int] = set()
+        last = 0
         while waiting:
             at = waiting.pop()
-            if at not in stateful and at not in found and self.graph.nodes[at].op.kind != "input":
+            if at in stateful or self.graph.nodes[at].op.kind == "input":
+                last = max(last, at)
+            elif at not in found:
                 found.add(at)
                 waiting += self.graph.nodes[at].inputs
-        return tuple(self.graph.nodes[i].op.label() for i in sorted(found))
-
-
-def node_at(ours: nn.Module, path: str) -> Node | None:
-    """The node of a compiled network that a module with weights runs; None for modules without one."""
-    return _Structure.of(ours).nodes.get(path)
+        return tuple(self.graph.nodes[i].op.label() for i in sorted(found) if i > last)
 
 
 def _error(result: Tensor, expected: Tensor) -> float:
@@ -273,14 +286,20 @@ def _error(result: Tensor, expected: Tensor) -> float:
 def _mode(module: nn.Module) -> Iterator[None]:
     """Give the module its training flags and number types back afterwards."""
     training = [(part, part.training) for part in module.modules()]
-    types = [(tensor, tensor.dtype) for tensor in (*module.parameters(), *module.buffers())]
+    types = {name: tensor.dtype for name, tensor in _tensors(module)}
     try:
         yield
     finally:
         for part, flag in training:
             part.training = flag
-        for tensor, kind in types:
-            tensor.data = tensor.data.to(kind)
+        for name, tensor in _tensors(module):
+            if name in types:
+                tensor.data = tensor.data.to(types[name])
+
+
+def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    yield from module.named_parameters()
+    yield from module.named_buffers()
 
 
 @contextmanager

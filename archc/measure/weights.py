@@ -88,7 +88,7 @@ def load_weights(module: nn.Module, path: Path, keymap: Mapping[str, Target] | N
 
     try:
         given = load_file(path)
-    except (OSError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ArchError([_problem("E0601", f"cannot read weights from {path.name}: {error}", path)]) from None
     ours = module.state_dict()
     state: dict[str, torch.Tensor] = {}
@@ -118,6 +118,13 @@ def load_weights(module: nn.Module, path: Path, keymap: Mapping[str, Target] | N
     if problems:
         raise ArchError(problems)
     module.load_state_dict({**ours, **state})
+
+
+def to_safetensors(module: nn.Module) -> bytes:
+    """The weights of a module as a safetensors file."""
+    from safetensors.torch import save
+
+    return save({key: tensor.contiguous() for key, tensor in module.state_dict().items()})
 
 
 def _missing_help(missing: list[str], given: Mapping[str, torch.Tensor]) -> tuple[str, ...]:

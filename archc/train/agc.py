@@ -26,7 +26,7 @@ def clip(parameters: Sequence[nn.Parameter], clipping: float, eps: float = 1e-3)
     limits = _unit_norms([p for p, _ in pairs]).clamp_(min=eps).mul_(clipping)
     norms = _unit_norms(gradients)
     # what is within its limit is multiplied by 1, exactly; a NaN stays one
-    scales = torch.where(norms > limits, limits / norms.clamp(min=MIN_GRADIENT_NORM), 1.0).split(sizes)
+    scales = torch.split(torch.where(norms > limits, limits / norms.clamp(min=MIN_GRADIENT_NORM), 1.0), sizes)
     shaped = [
         s.to(g.dtype).reshape(-1, *[1] * (g.ndim - 1)) if g.ndim > 1 else s.to(g.dtype).reshape([1] * g.ndim)
         for s, g in zip(scales, gradients, strict=True)

@@ -7,7 +7,7 @@ goes through does not depend on how many processes there are.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,7 @@ from archc.train.rand_augment import rand_augment
 from archc.train.recipe import Augment
 from archc.train.seeds import generator
 
-CHOICES = ("none", "flip", "noise", "rotation")
+CHOICES: tuple[Literal["none", "flip", "noise", "rotation"], ...] = ("none", "flip", "noise", "rotation")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,9 @@ class Augmenter:
         """(N, C, H, W) uint8 as floats of mean 0 and deviation 1."""
         return (images.float() / 255 - self.mean) / self.std
 
-    def __call__(self, images: Tensor, labels: Tensor, indices: Tensor, place: Place) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, images: Tensor, labels: Tensor, indices: Tensor, place: Place
+    ) -> tuple[Tensor, Tensor]:
         """Images (N, C, H, W) float32 and targets (N, classes) of the examples `indices`, (N,) int64."""
         do = self.augment
         draw = generator(self.seed, "augment", place.step, device=self.device)
@@ -57,7 +59,9 @@ class Augmenter:
         uniform = torch.rand(place.batch, 16, generator=draw, device=self.device)[rows]
         x = images.float() / 255
         if do.rand_layers:
-            x = rand_augment(x, do.rand_layers, do.rand_magnitude, self._rows(place, draw, 3 * do.rand_layers, rows))
+            x = rand_augment(
+                x, do.rand_layers, do.rand_magnitude, self._rows(place, draw, 3 * do.rand_layers, rows)
+            )
         if do.crop:
             x = crop(x, do.crop, uniform[:, 0], uniform[:, 1])
         flipped, noisy, rotated = self._chosen(uniform, indices, place.epoch)
@@ -145,7 +149,9 @@ def rotate(x: Tensor, degrees: Tensor) -> Tensor:
     turn = torch.deg2rad(degrees)
     cos, sin, zero = turn.cos(), turn.sin(), torch.zeros_like(turn)
     ratio = x.shape[2] / x.shape[3]
-    matrix = torch.stack([torch.stack([cos, -sin * ratio, zero], 1), torch.stack([sin / ratio, cos, zero], 1)], 1)
+    matrix = torch.stack(
+        [torch.stack([cos, -sin * ratio, zero], 1), torch.stack([sin / ratio, cos, zero], 1)], 1
+    )
     grid = F.affine_grid(matrix, list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, align_corners=False)
 

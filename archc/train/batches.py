@@ -24,7 +24,9 @@ class Batches:
 
     def __post_init__(self) -> None:
         if self.examples < self.batch:
-            raise ValueError(f"a batch of {self.batch:,} is larger than the {self.examples:,} training examples")
+            raise ValueError(
+                f"a batch of {self.batch:,} is larger than the {self.examples:,} training examples"
+            )
         if self.batch % self.world:
             raise ValueError(f"a batch of {self.batch:,} does not divide among {self.world} processes")
 

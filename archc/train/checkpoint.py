@@ -82,7 +82,9 @@ def newest(directory: Path) -> tuple[Snapshot | None, list[str]]:
     return None, problems
 
 
-def save_weights(path: Path, tensors: Iterable[tuple[str, Tensor]], milestone: Milestone = storage.passed) -> None:
+def save_weights(
+    path: Path, tensors: Iterable[tuple[str, Tensor]], milestone: Milestone = storage.passed
+) -> None:
     """Writes weights alone, as a user ships them."""
     whole = {k: v.detach().cpu().contiguous() for k, v in tensors}
     storage.write(path, safetensors.torch.save(whole), milestone)

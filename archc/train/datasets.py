@@ -48,7 +48,7 @@ class Dataset:
     def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of every channel of the training images, of a range of 1."""
         moments = [torch.zeros(self.train.images.shape[1], dtype=torch.float64) for _ in range(2)]
-        for part in self.train.images.split(8192):
+        for part in torch.split(self.train.images, 8192):
             values = part.double() / 255
             moments[0] += values.sum((0, 2, 3)).cpu()
             moments[1] += values.square().sum((0, 2, 3)).cpu()
@@ -80,8 +80,11 @@ def fitted(split: Split, shape: tuple[int, ...]) -> Split:
     images = split.images
     if images.shape[2:] != shape[1:]:
         parts = [
-            F.interpolate(part.float(), shape[1:], mode="bilinear", antialias=True).round().clamp(0, 255).byte()
-            for part in images.split(4096)
+            F.interpolate(part.float(), shape[1:], mode="bilinear", antialias=True)
+            .round()
+            .clamp(0, 255)
+            .byte()
+            for part in torch.split(images, 4096)
         ]
         images = torch.cat(parts)
     if images.shape[1] == 1 and shape[0] > 1:
@@ -111,12 +114,16 @@ def _digits(held_out: float) -> Dataset:
     with np.load(digits_file(), allow_pickle=False) as archive:
         images = torch.from_numpy(archive["images"] * np.uint8(15))  # 0…16 as 0…240
         labels = torch.from_numpy(archive["labels"]).long()
-    every = max(2, round(1 / held_out))
-    test = torch.arange(len(labels)) % every == every - 1
-    return Dataset(
-        Split(images[~test], labels[~test]), Split(images[test], labels[test]),
-        tuple("0123456789"), f"every {every}th",
-    )  # fmt: skip
+    train, test = split_off(Split(images, labels), held_out)
+    every = len(labels) // len(test)
+    return Dataset(train, test, tuple("0123456789"), f"every {every}th")
+
+
+def split_off(split: Split, share: float) -> tuple[Split, Split]:
+    """Every k-th example held out, k being 1 / share: all parts of the data are in both."""
+    every = max(2, round(1 / share))
+    test = torch.arange(len(split)) % every == every - 1
+    return split.take(~test), split.take(test)
 
 
 def _with_validation(found: Dataset, count: int) -> Dataset:

@@ -32,12 +32,14 @@ def groups(graph: Graph, module: nn.Module) -> Groups:
     """
     paths = module_paths(plan(graph))
     roles: dict[str, Role] = {}
-    for node in graph.nodes:
-        for name, role in node.op.roles().items():
-            roles[f"{paths[node.id]}.{name}"] = role
+    for at in graph.nodes:
+        for name, role in at.op.roles().items():
+            roles[f"{paths[at.id]}.{name}"] = role
     names = {name for name, _ in module.named_parameters()}
     if names != set(roles):
-        raise ValueError(f"{graph.name}: parameters without a role, or roles without one: {names ^ set(roles)}")
+        raise ValueError(
+            f"{graph.name}: parameters without a role, or roles without one: {names ^ set(roles)}"
+        )
     heads = {f"{paths[node]}.weight" for o in graph.outputs if (node := _last_linear(graph, o.node)) >= 0}
     return Groups(roles, frozenset(heads))
 

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils import stateless
+from torch.func import functional_call
 
 from archc.backends import torch_module
 from archc.ir import Graph
@@ -67,9 +67,14 @@ def choose_layout(module: nn.Module, recipe: Recipe, example: Tensor, targets: T
     times = {}
     with torch.random.fork_rng(devices=[example.device] if example.is_cuda else []):
         for layout in (torch.contiguous_format, torch.channels_last):
-            tried = copy.deepcopy(module).to(memory_format=layout).train()
+            tried = in_layout(copy.deepcopy(module), layout).train()
             times[layout] = _seconds(tried, recipe, example.contiguous(memory_format=layout), targets)
     return min(times, key=lambda layout: times[layout])
+
+
+def in_layout(module: nn.Module, layout: torch.memory_format) -> nn.Module:
+    """The module, its weights laid out so."""
+    return module.to(memory_format=layout)  # type: ignore[call-overload,no-any-return]  # torch's stub lacks it
 
 
 def _seconds(module: nn.Module, recipe: Recipe, example: Tensor, targets: Tensor) -> float:
@@ -95,7 +100,7 @@ def predict_with(module: nn.Module, state: dict[str, Tensor] | None, images: Ten
     """Logits (N, classes) in eval mode, with other weights where `state` gives them."""
     training = module.training
     module.eval()
-    results = module(images) if state is None else stateless.functional_call(module, state, (images,))
+    results = module(images) if state is None else functional_call(module, state, (images,))
     module.train(training)
     logits: Tensor = results[0] if isinstance(results, tuple) else results
     return logits

@@ -26,55 +26,66 @@ class Data(_Table):
     """name: digits, synthetic, folder, parquet, cifar10 or cifar100; batch: examples of one step, all ranks'."""
 
     name: Literal["digits", "synthetic", "folder", "parquet", "cifar10", "cifar100"] = "digits"
-    path: str = Field("", description="file or folder of folder, parquet and cifar data")
-    batch: int = Field(64, ge=1)
-    eval_batch: int = Field(512, ge=1)
-    accumulate: int = Field(1, ge=1, description="micro-batches of one step")
+    path: str = Field(default="", description="file or folder of folder, parquet and cifar data")
+    batch: int = Field(default=64, ge=1)
+    eval_batch: int = Field(default=512, ge=1)
+    accumulate: int = Field(default=1, ge=1, description="micro-batches of one step")
     held_out: float = Field(
-        0.2, gt=0, lt=1, description="share of the examples kept for testing where data has no test split"
+        default=0.2,
+        gt=0,
+        lt=1,
+        description="share of the examples kept for testing where data has no test split",
     )
-    validation: int = Field(0, ge=0, description="training examples kept back and tested on instead of test's")
-    examples: int = Field(1024, ge=1, description="size of synthetic data")
-    max_bad: float = Field(0.001, ge=0, lt=1, description="share of unreadable images above which to stop")
+    validation: int = Field(
+        default=0, ge=0, description="training examples kept back and tested on instead of test's"
+    )
+    examples: int = Field(default=1024, ge=1, description="size of synthetic data")
+    max_bad: float = Field(
+        default=0.001, ge=0, lt=1, description="share of unreadable images above which to stop"
+    )
 
 
 class Optim(_Table):
     """lr is multiplied by batch / lr_batch where lr_batch is not 0."""
 
     name: Literal["sgd", "adamw", "lamb", "rmsprop"] = "sgd"
-    lr: float = Field(0.1, gt=0)
-    lr_batch: int = Field(0, ge=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
+    lr: float = Field(default=0.1, gt=0)
+    lr_batch: int = Field(default=0, ge=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
     nesterov: bool = True
     betas: tuple[float, float] = (0.9, 0.999)
-    alpha: float = Field(0.9, gt=0, lt=1, description="smoothing of rmsprop's squares")
-    eps: float = Field(1e-8, gt=0)
-    weight_decay: float = Field(0.0, ge=0, description="of convolution and linear weights only")
-    agc: float = Field(0.0, ge=0, description="clipping λ of adaptive gradient clipping; 0: none")
-    agc_eps: float = Field(1e-3, gt=0)
-    sam: float = Field(0.0, ge=0, description="radius ρ of sharpness-aware minimisation; 0: none")
+    alpha: float = Field(default=0.9, gt=0, lt=1, description="smoothing of rmsprop's squares")
+    eps: float = Field(default=1e-8, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0, description="of convolution and linear weights only")
+    agc: float = Field(default=0.0, ge=0, description="clipping λ of adaptive gradient clipping; 0: none")
+    agc_eps: float = Field(default=1e-3, gt=0)
+    sam: float = Field(default=0.0, ge=0, description="radius ρ of sharpness-aware minimisation; 0: none")
 
 
 class Schedule(_Table):
     """Epochs of linear warm-up, then the kind; `final` is the share of the peak lr at the end."""
 
     kind: Literal["cosine", "linear", "constant"] = "cosine"
-    warmup: float = Field(0.0, ge=0, description="epochs")
-    final: float = Field(0.0, ge=0, le=1)
+    warmup: float = Field(default=0.0, ge=0, description="epochs")
+    final: float = Field(default=0.0, ge=0, le=1)
 
 
 class Augment(_Table):
     """Per example, on the device. Pixels of noise are in units of 1/255 of the range: noise 0.05 is 12.75."""
 
     flip: Literal["none", "random", "alternating"] = "none"
-    crop: int = Field(0, ge=0, description="pixels of reflected border to crop from")
-    cutout: int = Field(0, ge=0, description="side of the square set to the mean")
-    noise: float = Field(0.0, ge=0, description="standard deviation, of a range of 1")
-    rotation: float = Field(0.0, ge=0, le=180, description="largest angle, degrees")
-    rand_layers: int = Field(0, ge=0, description="RandAugment: operations an image goes through")
-    rand_magnitude: float = Field(10.0, ge=0, le=30, description="RandAugment: strength, of 30 at most")
-    mixup: float = Field(0.0, ge=0, description="α of MixUp's beta distribution")
-    cutmix: float = Field(0.0, ge=0, description="α of CutMix's; with mixup too, each batch takes one of them")
+    crop: int = Field(default=0, ge=0, description="pixels of reflected border to crop from")
+    cutout: int = Field(default=0, ge=0, description="side of the square set to the mean")
+    noise: float = Field(default=0.0, ge=0, description="standard deviation, of a range of 1")
+    rotation: float = Field(default=0.0, ge=0, le=180, description="largest angle, degrees")
+    rand_layers: int = Field(default=0, ge=0, description="RandAugment: operations an image goes through")
+    rand_magnitude: float = Field(
+        default=10.0, ge=0, le=30, description="RandAugment: strength, of 30 at most"
+    )
+    mixup: float = Field(default=0.0, ge=0, description="α of MixUp's beta distribution")
+    cutmix: float = Field(
+        default=0.0, ge=0, description="α of CutMix's; with mixup too, each batch takes one of them"
+    )
     one_of: dict[Literal["none", "flip", "noise", "rotation"], float] = Field(
         default_factory=dict, description="probabilities of which one an image goes through, in place of all"
     )
@@ -93,14 +104,14 @@ class Run(_Table):
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     tf32: bool = True
     layout: Literal["auto", "contiguous", "channels_last"] = Field(
-        "auto", description="auto: the faster one, measured at the start and logged"
+        default="auto", description="auto: the faster one, measured at the start and logged"
     )
     compile: bool = False
-    checkpoint: bool = Field(False, description="recompute sections in the backward pass")
-    log_every: int = Field(10, ge=1, le=50, description="steps; also how often NaN is looked for")
-    save_every: float = Field(1.0, gt=0, description="epochs between checkpoints")
-    eval_every: float = Field(1.0, gt=0, description="epochs between evaluations")
-    keep: int = Field(2, ge=2, description="checkpoints to keep")
+    checkpoint: bool = Field(default=False, description="recompute sections in the backward pass")
+    log_every: int = Field(default=10, ge=1, le=50, description="steps; also how often NaN is looked for")
+    save_every: float = Field(default=1.0, gt=0, description="epochs between checkpoints")
+    eval_every: float = Field(default=1.0, gt=0, description="epochs between evaluations")
+    keep: int = Field(default=2, ge=2, description="checkpoints to keep")
 
 
 class Recipe(_Table):
@@ -108,11 +119,11 @@ class Recipe(_Table):
 
     doc: str = ""
     source: str = ""
-    epochs: float = Field(10, gt=0)
-    seed: int = Field(0, ge=0, lt=2**31)
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    auxiliary: float = Field(0.3, ge=0, description="weight of the loss of every train-only output")
-    ema: float = Field(0.0, ge=0, lt=1, description="decay of the averaged weights; 0: none")
+    epochs: float = Field(default=10, gt=0)
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    auxiliary: float = Field(default=0.3, ge=0, description="weight of the loss of every train-only output")
+    ema: float = Field(default=0.0, ge=0, lt=1, description="decay of the averaged weights; 0: none")
     arguments: dict[str, int | float | bool | str] = Field(
         default_factory=dict, description="arguments of the arch, where it has them"
     )
@@ -125,7 +136,9 @@ class Recipe(_Table):
     @model_validator(mode="after")
     def _batch_divides(self) -> Recipe:
         if self.data.batch % self.data.accumulate:
-            raise ValueError(f"batch {self.data.batch} is not a multiple of accumulate {self.data.accumulate}")
+            raise ValueError(
+                f"batch {self.data.batch} is not a multiple of accumulate {self.data.accumulate}"
+            )
         return self
 
     @property

@@ -19,8 +19,7 @@ def take(run: Trainer, log_length: int) -> Snapshot:
     """Weights, optimizer state, average, meter and generators of all ranks; and the JSON that goes with them."""
     tensors: dict[str, Tensor] = {f"model.{k}": v for k, v in run.module.state_dict().items()}
     tensors |= momentum(run)
-    if run.average:
-        tensors |= {f"ema.{k}": v for k, v in run.average.state.items()}
+    tensors |= averages(run)
     tensors["meter"] = run.meter
     tensors |= generators(run)
     state = {
@@ -36,19 +35,21 @@ def take(run: Trainer, log_length: int) -> Snapshot:
 def restore(run: Trainer, found: Snapshot) -> int:
     """Puts a run where it was; returns the length its log had."""
     device = run.ranks.device
+    run.layout = LAYOUTS[found.state["layout"]]
     run.module.load_state_dict(_under(found.tensors, "model."))
-    names = {name: p for name, p in run.module.named_parameters()}
+    names = dict(run.module.named_parameters())
     for key, value in _under(found.tensors, "optim.").items():
         name, _, part = key.rpartition("/")
-        # AdamW counts steps on the CPU
-        run.optimizer.state[names[name]][part] = value if value.ndim == 0 else value.to(device)
+        if value.ndim > 0:  # AdamW counts steps on the CPU
+            layout = run.layout if value.ndim == 4 else torch.contiguous_format
+            value = value.to(device, memory_format=layout)
+        run.optimizer.state[names[name]][part] = value
     if run.average:
         for key, value in _under(found.tensors, "ema.").items():
             run.average.state[key].copy_(value)
     run.meter.copy_(found.tensors["meter"])
     _set_generators(run, found.tensors)
     run.scaler.load_state_dict(found.state["scaler"])
-    run.layout = LAYOUTS[found.state["layout"]]
     run.step = found.step
     length: int = found.state["log_length"]
     return length
@@ -61,6 +62,11 @@ def momentum(run: Trainer) -> dict[str, Tensor]:
         state: dict[str, Any] = run.optimizer.state.get(parameter, {})
         found |= {f"optim.{name}/{k}": v for k, v in state.items() if isinstance(v, Tensor)}
     return found
+
+
+def averages(run: Trainer) -> dict[str, Tensor]:
+    """The averaged weights."""
+    return {f"ema.{k}": v for k, v in run.average.state.items()} if run.average else {}
 
 
 def generators(run: Trainer) -> dict[str, Tensor]:

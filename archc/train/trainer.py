@@ -26,7 +26,15 @@ from archc.train.datasets import Dataset, Split
 from archc.train.ema import Average
 from archc.train.groups import groups
 from archc.train.journal import Journal
-from archc.train.network import autocast, choose_layout, losses, make_module, predict_with, spec_hash
+from archc.train.network import (
+    autocast,
+    choose_layout,
+    in_layout,
+    losses,
+    make_module,
+    predict_with,
+    spec_hash,
+)
 from archc.train.optimizers import make_optimizer
 from archc.train.ranks import Ranks
 from archc.train.recipe import Recipe
@@ -124,7 +132,7 @@ class Trainer:
         else:
             self._check_identity(found.state["identity"])
             length = restore(self, found)
-        self.module.to(memory_format=self.layout)  # type: ignore[call-overload]  # torch's stub lacks it
+        in_layout(self.module, self.layout)
         if self.ranks.leads:
             self.journal = Journal(self.directory / "log.jsonl", length)
         if self.recipe.run.compile:
@@ -200,11 +208,14 @@ class Trainer:
                 with autocast(self.recipe, self.ranks.device):
                     results = self.parallel(images)
                 loss, logits = losses(results, targets, self.recipe.auxiliary)
-                self.scaler.scale(loss * (len(chunk) / len(indices))).backward()
+                scaled = self.scaler.scale(loss * (len(chunk) / len(indices)))
+                scaled.backward()  # type: ignore[no-untyped-call]  # torch's is untyped
             if measure:
                 with torch.no_grad():
                     right = (logits.argmax(1) == labels).sum()
-                    self.meter += torch.stack([loss.double() * len(chunk), right.double(), right.new_tensor(len(chunk))])
+                    self.meter += torch.stack(
+                        [loss.double() * len(chunk), right.double(), right.new_tensor(len(chunk))]
+                    )
 
     def _log(self) -> None:
         loss, right, examples = self.ranks.total(self.meter.clone()).tolist()
@@ -241,7 +252,7 @@ class Trainer:
     def _score(self, split: Split, state: dict[str, Tensor] | None) -> Score:
         total = torch.zeros(3, dtype=torch.float64, device=self.ranks.device)
         own = torch.arange(self.ranks.rank, len(split), self.ranks.world, device=self.ranks.device)
-        for chunk in own.split(self.recipe.data.eval_batch):
+        for chunk in torch.split(own, self.recipe.data.eval_batch):
             images = self.augmenter.normalised(split.images[chunk]).contiguous(memory_format=self.layout)
             labels = split.labels[chunk]
             with autocast(self.recipe, self.ranks.device):
@@ -282,9 +293,9 @@ class Trainer:
         own = self.identity()
         if saved["spec"] != own["spec"]:
             raise Mismatch(f"{self.checkpoints} holds a run of another network")
-        different = [k for k in _leaves(own["recipe"]) if k not in _leaves(saved["recipe"]).items()]
-        changed = [k for k, v in _leaves(own["recipe"]).items() if _leaves(saved["recipe"]).get(k) != v]
-        if changed and different:
+        before, now = _leaves(saved["recipe"]), _leaves(own["recipe"])
+        changed = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
+        if changed:
             raise Mismatch(f"{self.checkpoints} holds a run with another recipe: {', '.join(changed)} differ")
 
 

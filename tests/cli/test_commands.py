@@ -24,9 +24,9 @@ block residual(x, width: int, stride: int = 1) {
 arch toy(classes: int = 10, width: int = 8) {
   input 3 x 32 x 32
   info year = 2021
-  stem conv(width, 3) -> relu
+  stem  conv(width, 3) -> relu
   stage 3 x residual(2 * width, stride = 2)
-  head global_avg_pool -> linear(classes)
+  head  global_avg_pool -> linear(classes)
   expect params = PARAMS
 }
 
@@ -325,7 +325,7 @@ def test_explain_prints_pages(run: Run) -> None:
 def test_fmt_rewrites_once(run: Run, toy: str, workplace: Path) -> None:
     path = workplace / toy
     sound = path.read_text()
-    path.write_text(sound.replace("stem conv(width, 3)", "stem   conv( width,3 )"))
+    path.write_text(sound.replace("stem  conv(width, 3)", "stem   conv( width,3 )"))
     untidy = path.read_text()
     assert run("fmt", "--check", toy)[0] == 1
     code, out, _ = run("fmt", "--diff", toy)
@@ -350,7 +350,7 @@ def test_fmt_reports_what_it_cannot_read(run: Run, workplace: Path) -> None:
 
 
 def test_fmt_of_stdin_prints(toy: str) -> None:
-    untidy = Path(toy).read_text().replace("stem conv", "stem    conv")
+    untidy = Path(toy).read_text().replace("stem  conv", "stem    conv")
     done = subprocess.run(
         [sys.executable, "-m", "archc", "fmt", "-"], input=untidy, capture_output=True, text=True, timeout=60
     )

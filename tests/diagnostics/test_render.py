@@ -38,7 +38,9 @@ def test_a_warning_says_so() -> None:
 
 
 def test_a_place_without_text_has_no_excerpt() -> None:
-    assert render(Diagnostic("E0701", "what", NOWHERE)) == "error[E0701]: what\n --> <builtin>:1:1"
+    about_a_file = Diagnostic("E0601", "what", Span(Source("a.safetensors", ""), 0, 0))
+    assert render(about_a_file) == "error[E0601]: what\n --> a.safetensors"
+    assert render(Diagnostic("E0701", "what", NOWHERE, help=("do",))) == "error[E0701]: what\n  = help: do"
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
+import archc
 from archc.backends import dot_style
 from archc.backends.dot import Level, draw, svg
+from archc.backends.dot_heat import Colour, blend
+from archc.backends.dot_ops import columns
 from archc.backends.graphviz_process import run_dot
 from archc.diagnostics import ArchError
 from archc.ir.graph import Graph
@@ -119,14 +122,92 @@ def test_block_of_a_network_without_sections_draws_its_body() -> None:
     assert {"conv 1×1, 8", "relu"} <= set(texts(svg(b.graph(x), "block")))
 
 
-def test_op_draws_every_node_and_scope() -> None:
-    graph = resnet()
+def wires(source: str) -> set[tuple[int, int]]:
+    """(source, target) of every edge of an op drawing, followed through the marks between columns."""
+    found = {(int(a), int(b)) for a, b in re.findall(r"^\s*n(\d+) -> n(\d+)\b", source, re.M)}
+    return found | {(int(a), int(b)) for a, b in re.findall(r"^\s*in\d+_(\d+) -> n(\d+)\b", source, re.M)}
+
+
+@pytest.mark.parametrize("make", [resnet, unet])
+def test_op_draws_every_node_scope_and_edge(make: Callable[[], Graph]) -> None:
+    graph = make()
     source = draw(graph, "op").source
     nodes = {int(n) for n in re.findall(r"^\s*n(\d+) \[", source, re.M)}
     assert nodes == {n.id for n in graph.nodes}
-    edges = re.findall(r"n\d+ -> n\d+", source)
-    assert len(edges) == sum(len(n.inputs) for n in graph.nodes)
-    assert source.count("subgraph cluster_") == len(graph.scopes) - 1
+    assert wires(source) == {(i, n.id) for n in graph.nodes for i in n.inputs}
+    scopes = {int(s) for s in re.findall(r"subgraph cluster_s(\d+)", source)}
+    assert scopes == set(range(1, len(graph.scopes)))
+
+
+def test_a_long_network_runs_down_columns_that_fit_a_page() -> None:
+    graph = archc.load("resnet152")
+    column = columns(graph)
+    assert set(column) == {0, 1, 2, 3}
+    assert column == sorted(column)
+    source = draw(graph, "op").source
+    assert wires(source) == {(i, n.id) for n in graph.nodes for i in n.inputs}
+    assert source.count("s3, continued") == 3
+    for mark in ("1 ▸", "2 ▸", "3 ▸", "▸ 1", "▸ 2", "▸ 3"):
+        assert source.count(f"<b>{mark}</b>") == 1
+    size = re.search(r'<svg width="(\d+)pt"', run_dot(source, "svg").decode())
+    assert size is not None
+    assert int(size.group(1)) < 1500  # text of 10 points is 4 points high at the width of A4
+
+
+def test_a_short_or_wide_network_is_one_column() -> None:
+    for name in ("alexnet", "nasnetalarge"):
+        assert set(columns(archc.load(name))) == {0}
+
+
+def test_network_folds_equal_sections() -> None:
+    graph = archc.load("nasnetalarge")
+    drawn = texts(svg(graph))
+    assert "s5…8  × 4" in drawn
+    assert "s12…15  × 4" in drawn
+    assert len([t for t in drawn if re.fullmatch(r"s\d+", t)]) == 22 - 3 * 4
+
+
+def test_a_150_layer_network_is_legible_at_the_width_of_a4() -> None:
+    for level in ("network", "stage", "block"):
+        size = re.search(r'<svg width="(\d+)pt"', svg(archc.load("resnet152"), level))
+        assert size is not None
+        assert int(size.group(1)) < 1150, level
+
+
+def test_depthwise_convolutions_say_so() -> None:
+    b = GraphBuilder()
+    x = b.add("input", size=(8, 8, 8), name="x")
+    x = b.chain(x, conv(8, 3, groups=8, stride=2), conv(16, 3, groups=8), conv(16, 3, groups=4))
+    drawn = texts(svg(b.graph(x), "op"))
+    assert {"dw 3×3, 8 /2", "dw 3×3, 16", "conv 3×3, 16 g4"} <= set(drawn)
+
+
+def fills(source: str) -> dict[str, str]:
+    """Fill colour of every box."""
+    return dict(re.findall(r"^\s*(\w+) \[.*?fillcolor=\"?(#\w+)", source, re.M))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("colour", ["cost", "params"])
+def test_heat_is_deepest_where_most_is_spent(level: Level, colour: Colour) -> None:
+    source = draw(resnet(), level, colour).source
+    assert "colour: " + {"cost": "multiply-adds", "params": "parameters"}[colour] in source
+    assert dot_style.HEAT[1] in fills(source).values()
+    assert dot_style.HEAT[0] in fills(source).values()
+
+
+def test_heat_tells_the_costliest_op() -> None:
+    graph = resnet()
+    deepest = [
+        name for name, fill in fills(draw(graph, "op", "cost").source).items() if fill == dot_style.HEAT[1]
+    ]
+    most = max(node.cost.macs for node in graph.nodes)
+    assert deepest == [f"n{node.id}" for node in graph.nodes if node.cost.macs == most]
+
+
+def test_heat_leaves_text_legible() -> None:
+    for step in range(11):
+        assert contrast(dot_style.INK, blend(step / 10)) >= 6.5
 
 
 PAYLOADS = (

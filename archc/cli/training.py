@@ -1,0 +1,57 @@
+"""What the commands that train or run networks share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from archc.cli.console import fail, warn
+
+DIVERGED, INTERRUPTED = 3, 75
+EXTRA = ("torch", "safetensors", "numpy")
+
+
+@contextmanager
+def training_problems(ctx: click.Context) -> Iterator[None]:
+    """Turns what a run raises into messages, and exit codes 1, 3 (diverged) and 75 (stopped, to be resumed)."""
+    from importlib.util import find_spec
+
+    for module in EXTRA:
+        if find_spec(module) is None:
+            raise click.ClickException(f"this needs {module}: pip install 'archc[train]'")
+    from archc.train.checkpoint import Damaged
+    from archc.train.datasets import DataError
+    from archc.train.recipe import RecipeError
+    from archc.train.session import SessionError
+    from archc.train.trainer import Diverged, Interrupted, Mismatch
+
+    try:
+        yield
+    except (RecipeError, DataError, SessionError, Mismatch, Damaged) as error:
+        raise click.ClickException(str(error)) from None
+    except Diverged as error:
+        fail(f"{error}\n  = help: a lower optim.lr, or clipping: --set optim.agc=0.02")
+        ctx.exit(DIVERGED)
+    except Interrupted as error:
+        warn(f"{error}; the same command goes on from there")
+        ctx.exit(INTERRUPTED)
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        raise click.ClickException(
+            f"cannot read or write{where}: {error.strerror or error}; the checkpoints saved before are whole"
+        ) from None
+
+
+def describe(found: dict[str, Any]) -> str:
+    """Accuracy of the weights, and of their average where there is one."""
+    text = f"accuracy {found['eval_accuracy']:.2%}"
+    return text + (f" (average of weights {found['ema_accuracy']:.2%})" if "ema_accuracy" in found else "")
+
+
+def warn_of_data(data: Any) -> None:
+    """Names the images that could not be read."""
+    if data.bad:
+        warn(f"{len(data.bad)} images cannot be read and are left out: {', '.join(data.bad[:5])}")

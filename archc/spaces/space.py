@@ -1,0 +1,196 @@
+"""A design space: where its samples come from, one at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from archc.analyses.sections import sections
+from archc.diagnostics import ArchError, Diagnostic, Source, Span
+from archc.elaborate import library
+from archc.elaborate.api import main_name
+from archc.elaborate.arch import draw, elaborate
+from archc.elaborate.choosers import Chooser, RandomChooser
+from archc.elaborate.definition import Definition, definition
+from archc.elaborate.module import Module
+from archc.elaborate.statements import free_names
+from archc.elaborate.values import Failure, OpValue
+from archc.ir import Graph
+from archc.spaces.canonical import canonical_hash
+from archc.spaces.literal import literal, ops_in
+from archc.syntax import ast
+from archc.syntax.parse import parse_expression
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to draw: plain values, so that it travels to other processes and says all that a draw depends on.
+
+    space: a file, `file:name` or a library name. requires: constraints beside the space's own. arguments:
+    parameters that are not drawn.
+    """
+
+    space: str
+    seed: int = 0
+    requires: tuple[str, ...] = ()
+    arguments: tuple[tuple[str, Any], ...] = ()
+    input: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """An accepted sample: the `index`-th draw of its space and seed.
+
+    arguments: what was drawn or given, as expressions of the language. imports: ops these mention, by module.
+    widths, depths: of the stages. digest: the canonical hash of its graph. complete: the arguments alone give the
+    network again, as nothing was picked elsewhere.
+    """
+
+    index: int
+    arguments: tuple[tuple[str, str], ...]
+    imports: tuple[tuple[str, str], ...]
+    widths: tuple[int, ...]
+    depths: tuple[int, ...]
+    params: int
+    macs: int
+    activations: int
+    digest: str
+    complete: bool
+
+
+class Space:
+    """A design space ready to be drawn from; raises ArchError where the request makes no sense."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.module, self.name = find(request.space)
+        errors = [d for d in self.module.problems if d.severity == "error"]
+        if errors:
+            raise ArchError(self.module.problems)
+        try:
+            self.target = definition(self.module, self.name)
+        except Failure as failure:
+            raise ArchError([failure.diagnostic] if failure.diagnostic else []) from None
+        self.requires = tuple(_requirement(text) for text in request.requires)
+        self.given = dict(request.arguments)
+        self.open = _open_parameters(self.target, self.given)
+        if not self.open and not _picks(self.target):
+            help = "a space has parameters with domains, `d: int in 1..=16`, or picks, and leaves them open"
+            raise ArchError(
+                [Diagnostic("E0525", f"{self.name} leaves nothing to draw", self.target.span, "", (help,))]
+            )
+
+    def possible(self, index: int) -> None:
+        """Draw, and check what can be checked before the first tensor; raises Rejected."""
+        self._draw(index, False)
+
+    def draw(self, index: int) -> Draw:
+        """The draw of that index; raises Rejected, or ArchError where the network is invalid."""
+        drawn = self._draw(index, True)
+        graph = self.graph(index)
+        values = {n: v for n, v in drawn.arguments.items() if n in self.open or n in self.given}
+        places = [
+            s for s in sections(graph) if s.scope and graph.scopes[s.scope].name not in ("stem", "head")
+        ]
+        return Draw(
+            index,
+            tuple((name, literal(value)) for name, value in values.items()),
+            tuple(sorted({pair for value in values.values() for pair in _imports(value)})),
+            tuple(s.shape[0] for s in places),
+            tuple(s.repeats for s in places),
+            drawn.cost.params,
+            drawn.cost.macs,
+            drawn.cost.activations,
+            canonical_hash(graph),
+            all(path.partition("[")[0] in self.open for path in drawn.answers),
+        )
+
+    def unconstrained(self, chooser: Chooser) -> None:
+        """Let a chooser answer every choice, whatever is required of the answers. Raises ArchError."""
+        elaborate(self.target, arguments=self.given, input=self.request.input, chooser=chooser, requiring=False)
+
+    def cost(self, index: int) -> Any:
+        """The cost of a draw, its graph not built; raises as `draw`."""
+        return self._draw(index, True).cost
+
+    def graph(self, index: int) -> Graph:
+        """The network of a draw that was accepted; raises ArchError where it is invalid."""
+        chooser = RandomChooser(self.request.seed, index)
+        made = elaborate(self.target, arguments=self.given, input=self.request.input, chooser=chooser)
+        if made.graph is None:
+            raise ArchError(made.diagnostics)
+        return made.graph
+
+    def _draw(self, index: int, cost: bool) -> Any:
+        chooser = RandomChooser(self.request.seed, index)
+        return draw(
+            self.target,
+            chooser,
+            arguments=self.given,
+            input=self.request.input,
+            requires=self.requires,
+            cost=cost,
+        )
+
+
+@lru_cache(maxsize=8)
+def space(request: Request) -> Space:
+    """The Space of a request, made once in a process."""
+    return Space(request)
+
+
+def find(name: str) -> tuple[Module, str]:
+    """The module of a space and what it is called there: among the shipped spaces first, then as any spec.
+
+    Raises ArchError.
+    """
+    shipped = library().root / "spaces" / f"{name}.arch"
+    if name.isidentifier() and shipped.is_file():
+        module = library().shipped(shipped)
+        found: str | None = None
+    else:
+        module, found = library().locate(name)
+    try:
+        return module, found or main_name(module)
+    except Failure as failure:
+        raise ArchError([failure.diagnostic] if failure.diagnostic else []) from None
+
+
+def _requirement(text: str) -> ast.Require:
+    source = Source("--require", text)
+    return ast.Require(parse_expression(text, "--require"), span=Span(source, 0, len(text)))
+
+
+def _open_parameters(target: Definition, given: dict[str, Any]) -> frozenset[str]:
+    """Parameters that every draw answers anew."""
+    bound = set(given)
+    order = [p.name for p in target.arch.params]
+    for variant in target.variants:
+        bound |= {a.name or order[i] for i, a in enumerate(variant.base.args) if a.name or i < len(order)}
+    return frozenset(
+        p.name
+        for p in target.arch.params
+        if p.name not in bound
+        and ((p.default is None and p.domain is not None) or "pick" in set(free_names(p.default)))
+    )
+
+
+def _picks(target: Definition) -> bool:
+    """Whether something is picked in the arch's body; blocks are taken at their word."""
+    return "pick" in set(free_names(target.arch.body)) or any(
+        "pick" in d.span.text for d in target.module.declarations.values() if isinstance(d, ast.BlockDef)
+    )
+
+
+def _imports(value: Any) -> list[tuple[str, str]]:
+    """(module, name) of the blocks a value mentions, as an import from elsewhere would say it."""
+    found = []
+    for op in ops_in(value):
+        if isinstance(op, OpValue):
+            definition_ = getattr(op.target, "definition", None)
+            if definition_ is not None:
+                path = Path(definition_.name_span.source.name)
+                found.append((".".join(path.with_suffix("").parts), op.target.name))
+    return found

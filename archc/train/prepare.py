@@ -1,0 +1,70 @@
+"""From what a user names — a spec, a recipe, data — to a graph and a dataset that fit each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from archc.analyses.parameters import parameters
+from archc.elaborate import load
+from archc.ir import Graph
+from archc.train.datasets import DataError, Dataset, load_dataset
+from archc.train.recipe import Data, Recipe
+
+NAMED = ("digits", "synthetic")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A network with as many classes as its data."""
+
+    graph: Graph
+    data: Dataset
+
+
+def data_changes(text: str) -> list[str]:
+    """What `--data` says, as changes of a recipe: a name, NAME:PATH, a folder or a parquet file.
+
+    Raises DataError where there is no such file.
+    """
+    name, colon, path = text.partition(":")
+    if text in NAMED:
+        return [f"data.name={text}"]
+    if colon and name in Data.model_fields["name"].annotation.__args__:  # type: ignore[union-attr]  # a Literal
+        return [f"data.name={name}", f"data.path='{path}'"]
+    place = Path(text)
+    if not place.exists():
+        raise DataError(
+            f"no data {text!r}: give digits, synthetic, a folder, a parquet file, or cifar10:FOLDER"
+        )
+    if place.suffix == ".parquet" or (place.is_dir() and any(place.rglob("*.parquet"))):
+        kind = "parquet"
+    elif any(place.glob("data_batch*")):
+        kind = "cifar10"
+    elif (place / "train.bin").exists() or (place / "meta").exists():
+        kind = "cifar100"
+    else:
+        kind = "folder"
+    return [f"data.name={kind}", f"data.path='{text}'"]
+
+
+def prepare(
+    spec: str, recipe: Recipe, arguments: dict[str, Any], input: tuple[int, ...] | None = None
+) -> Prepared:
+    """The graph and data of a run. An arch with a parameter `classes` is given the data's number of them.
+
+    Raises ArchError or DataError.
+    """
+    known = parameters(spec)
+    chosen = {k: v for k, v in recipe.arguments.items() if k in known} | arguments
+    graph = load(spec, input=input, **chosen)
+    data = load_dataset(recipe.data, graph.inputs[0].shape, recipe.seed)
+    if "classes" in known and "classes" not in chosen:
+        graph = load(spec, input=input, **chosen, classes=len(data.classes))
+    outputs = graph.nodes[graph.outputs[0].node].shape
+    if len(outputs) != 1 or outputs[0] < len(data.classes):
+        raise DataError(f"{graph.name} gives {outputs}, but the data has {len(data.classes)} classes")
+    if len(graph.inputs) != 1:
+        raise DataError(f"{graph.name} has {len(graph.inputs)} inputs; images are one")
+    return Prepared(graph, data)

@@ -1,0 +1,146 @@
+"""One run as a user sees it: a directory with the resolved recipe, log, checkpoints, weights and result."""
+
+from __future__ import annotations
+
+import json
+import platform
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from archc.ir import Graph
+from archc.train import checkpoint, storage
+from archc.train.clock import peak_memory
+from archc.train.datasets import Dataset
+from archc.train.network import spec_hash
+from archc.train.ranks import Ranks
+from archc.train.recipe import Recipe, to_toml
+from archc.train.trainer import Trainer, Watch
+
+Resume = Literal["auto", "never", "must"]
+
+
+class SessionError(Exception):
+    """A run cannot start where it was told to; the message says what to do."""
+
+
+def run(
+    graph: Graph,
+    recipe: Recipe,
+    data: Dataset,
+    directory: Path,
+    ranks: Ranks,
+    *,
+    resume: Resume = "auto",
+    watch: Watch = lambda line: None,
+    warn: Any = lambda text: None,
+    milestone: storage.Milestone = storage.passed,
+) -> dict[str, Any]:
+    """Trains to the end and returns what `result.json` holds; a finished run is only read.
+
+    resume: "auto" goes on from a checkpoint where there is one, "never" and "must" refuse one and none.
+    Raises SessionError, trainer.Diverged, Interrupted, Mismatch, checkpoint.Damaged, or OSError.
+    """
+    there = any((directory / "checkpoints").glob("step-*.json"))
+    if there and resume == "never":
+        raise SessionError(f"{directory} holds a run: choose another directory, or resume it")
+    if not there and resume == "must":
+        raise SessionError(f"{directory} holds no checkpoint to resume from")
+    result = directory / "result.json"
+    with stopping() as asked:
+        trainer = Trainer(
+            graph, recipe, data, directory, ranks, stop=asked.is_set, watch=watch, milestone=milestone
+        )
+        if ranks.leads:
+            directory.mkdir(parents=True, exist_ok=True)
+        for problem in trainer.start():
+            warn(f"{problem}; going on from step {trainer.step:,}")
+        if result.exists() and trainer.step == trainer.steps:
+            found: dict[str, Any] = json.loads(result.read_text())
+            return found
+        if ranks.leads:
+            storage.write(directory / "recipe.toml", to_toml(recipe).encode(), milestone)
+        begun, first = time.perf_counter(), trainer.step
+        scores = trainer.train()
+    seconds = time.perf_counter() - begun
+    found = {
+        "network": graph.name,
+        "spec_sha256": spec_hash(graph),
+        "params": graph.cost.params,
+        "macs": graph.cost.macs,
+        "recipe": recipe.model_dump(mode="json"),
+        "seed": recipe.seed,
+        "steps": trainer.steps,
+        "held_out": data.held_out,
+        "held_out_examples": len(data.test),
+        "classes": list(data.classes),
+        "normalisation": dict(zip(("mean", "std"), data.statistics(), strict=True)),
+        "unreadable": len(data.bad),
+        **{f"{name}_accuracy": score.accuracy for name, score in scores.items()},
+        **{f"{name}_loss": score.loss for name, score in scores.items()},
+        "seconds": seconds,
+        "images_per_second": (trainer.steps - first) * recipe.data.batch / seconds,
+        "resumed_at": first,
+        "layout": "channels_last" if trainer.layout == torch.channels_last else "contiguous",
+        "versions": versions(),
+        "hardware": hardware(ranks),
+    }
+    if ranks.leads:
+        checkpoint.save_weights(
+            directory / "model.safetensors", trainer.module.state_dict().items(), milestone
+        )
+        if trainer.average:
+            checkpoint.save_weights(directory / "ema.safetensors", trainer.average.state.items(), milestone)
+        storage.write(result, json.dumps(found, indent=1).encode(), milestone)
+    return found
+
+
+@contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set; a second SIGINT interrupts at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked  # only the main thread may handle signals
+        return
+
+    def ask(number: int, frame: Any) -> None:
+        if asked.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def versions() -> dict[str, str]:
+    """Of what the numbers depend on."""
+    from importlib.metadata import version
+
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("archc", "torch", "numpy")},
+    }
+
+
+def hardware(ranks: Ranks) -> dict[str, Any]:
+    """Device, how many, threads, and the worst memory."""
+    device = ranks.device
+    name = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else platform.processor() or platform.machine()
+    )
+    return {
+        "device": device.type, "name": name, "processes": ranks.world, "threads": torch.get_num_threads(),
+        "peak_memory_bytes": peak_memory(),
+    }  # fmt: skip
