@@ -60,6 +60,8 @@ clean:
 .stamps/dev: .stamps/core
 	tools/install.sh -e '.[dev]'
 	tools/install.sh --no-deps torchvision timm huggingface_hub pyyaml tqdm filelock fsspec packaging pillow
+	tools/install.sh fvcore torchinfo iopath portalocker
+	tools/install.sh --no-deps thop ptflops
 	tools/chromium.sh
 	@touch $@
 

@@ -155,6 +155,7 @@ class Variables:
                     base = name.rstrip("0123456789")
                     number = int(name[len(base) :] or 1)
                     self._first_free[base] = min(number, self._first_free.get(base, number))
+                    self._first_free[name] = 1
         self._reached = max(self._reached, position)
 
     def fresh(self, name: str) -> str:

@@ -51,7 +51,9 @@ def checked(name: str) -> str:
     """The name itself; raises ArchError (E0711) unless it can be an identifier of emitted code."""
     if not IDENTIFIER.fullmatch(name):
         help = ("names are ASCII letters, digits and underscores, at most 80, and do not begin with a digit",)
-        raise ArchError([Diagnostic("E0711", f"{name!r} cannot be a name in emitted code", NOWHERE, help=help)])
+        raise ArchError(
+            [Diagnostic("E0711", f"{name!r} cannot be a name in emitted code", NOWHERE, help=help)]
+        )
     return name
 
 

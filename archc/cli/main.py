@@ -17,7 +17,7 @@ from archc import __version__
 from archc.cli.console import fail, print_diagnostics
 from archc.diagnostics import ArchError, nearest
 
-COMMANDS = ("build", "check", "count", "compare", "sweep", "fit", "why", "memory", "field", "roofline", "signal", "draw", "report", "emit", "parity", "fmt", "list", "train", "explain", "completion")
+COMMANDS = ("build", "check", "count", "compare", "sweep", "fit", "why", "memory", "field", "roofline", "signal", "draw", "report", "emit", "parity", "fmt", "list", "train", "sample", "space", "edf", "space-report", "scale", "explain", "completion")
 
 EPILOG = """\b
 A first walk:
@@ -39,7 +39,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"archc.cli.{cmd_name}_command").command
+        command: click.Command = import_module(f"archc.cli.{cmd_name.replace('-', '_')}_command").command
         return command
 
     def resolve_command(

@@ -163,7 +163,9 @@ class ExpressionCompiler:
                     else:
                         out.append(element(f))
                         if len(out) > MAX_LIST:
-                            raise fail("E0904", f"a list may hold at most {MAX_LIST:,} items", span, "too long")
+                            raise fail(
+                                "E0904", f"a list may hold at most {MAX_LIST:,} items", span, "too long"
+                            )
 
         def comprehension(f: ElabFrame) -> Any:
             saved = {n: f.vars.get(n, MISSING) for n in bound}

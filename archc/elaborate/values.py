@@ -256,7 +256,9 @@ def weigh(value: Any, span: Span) -> int:
             if type(item) is list or type(item) is tuple:
                 if left == 0:
                     message = f"lists are nested more than {MAX_NESTING} deep"
-                    raise fail("E0908", message, span, "one more here", ("to append, add a list: `xs += [y]`",))
+                    raise fail(
+                        "E0908", message, span, "one more here", ("to append, add a list: `xs += [y]`",)
+                    )
                 weight = known.get(id(item))
                 if weight is None:
                     weight = known[id(item)] = walk(item, left - 1)

@@ -39,6 +39,9 @@ def files(population: Population, *, expand: bool = False) -> Iterator[tuple[str
         yield "population.parquet", parquet_bytes(rows)
 
 
+TEXTS = ("name", "space", "hash")
+
+
 def row(space: Space, draw: Draw) -> dict[str, Any]:
     """The line of a draw in the table; its arguments after the figures, numbers as numbers."""
     return {
@@ -137,7 +140,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 def _cell(column: str, text: str | None) -> Any:
     if column in LISTS:
         return [int(part) for part in (text or "").split()]
-    return _plain(text or "")
+    return text if column in TEXTS else _plain(text or "")
 
 
 def _plain(text: str) -> Any:

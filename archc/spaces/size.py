@@ -14,12 +14,13 @@ from itertools import product
 from typing import Any
 
 from archc.elaborate.arch import draw
+from archc.elaborate.arch_statements import METRICS
 from archc.elaborate.builder import Body
 from archc.elaborate.choosers import DomainValues, Stream
 from archc.elaborate.expressions import Closure, ExpressionCompiler
 from archc.elaborate.frame import ElabFrame
 from archc.elaborate.run import FUEL, Run
-from archc.elaborate.statements import free_names
+from archc.elaborate.statements import assigned_names, free_names
 from archc.elaborate.values import Rejected
 from archc.spaces.space import Space
 from archc.syntax import ast
@@ -93,7 +94,7 @@ class UniformChooser:
 
 def size(space: Space, *, draws: int = 2_000, seed: int = 0) -> Size:
     """The size of a space, its own requirements and those of the request met. Raises ArchError."""
-    choices, domains, fixed = _choices(space)
+    choices, domains, fixed = choice_points(space)
     free = math.prod(c.answers for c in choices)
     requires = _requirements(space)
     if not requires:
@@ -102,27 +103,28 @@ def size(space: Space, *, draws: int = 2_000, seed: int = 0) -> Size:
     if exact is not None:
         others = math.prod(c.answers for c in choices if c.path not in domains)
         return Size(choices, free, exact * others)
-    met = sum(_meets(space, seed, index) for index in range(draws))
+    met = sum(_meets(space, UniformChooser(seed, index)) for index in range(draws))
     return Size(choices, free, None, met / draws, draws, fixed)
 
 
-def _choices(space: Space) -> tuple[tuple[ChoicePoint, ...], dict[str, DomainValues], bool]:
-    """The choice points, and whether they are the same whatever is chosen: a rejected draw meets only some."""
-    found: list[UniformChooser] = []
+def choice_points(space: Space) -> tuple[tuple[ChoicePoint, ...], dict[str, DomainValues], bool]:
+    """The choice points of a space, the domains of the parameters among them, and whether they are fixed.
+
+    A rejected draw meets the first of them only.
+    """
+    found = []
     for index in range(PROBES):
         chooser = UniformChooser(0, index)
-        space.unconstrained(chooser)
+        _meets(space, chooser)
         found.append(chooser)
-    fixed = all(chooser.asked == found[0].asked for chooser in found)
-    return tuple(found[0].asked), found[0].domains, fixed
+    longest = max(found, key=lambda c: len(c.asked))
+    fixed = all(c.asked == longest.asked[: len(c.asked)] for c in found)
+    return tuple(longest.asked), longest.domains, fixed
 
 
-def _meets(space: Space, seed: int, index: int) -> bool:
+def _meets(space: Space, chooser: UniformChooser) -> bool:
     try:
-        draw(
-            space.target, UniformChooser(seed, index), arguments=space.given, input=space.request.input,
-            requires=space.requires,
-        )  # fmt: skip
+        draw(space.target, chooser, arguments=space.given, input=space.request.input, requires=space.requires)
     except Rejected:
         return False
     return True
@@ -162,13 +164,17 @@ class _Factor:
 def _count(space: Space, conditions: list[ast.Expr], domains: dict[str, DomainValues]) -> int | None:
     """Combinations of the parameters that meet every condition; None where one needs more than parameters."""
     module = space.target.module
-    assigned = {n for s in space.target.arch.body for n in _assigned(s)}
+    assigned = set(assigned_names(space.target.arch.body))
     compiler = ExpressionCompiler(module, frozenset(domains))
     factors = []
     for condition in conditions:
         scope = tuple(sorted(set(free_names(condition)) & set(domains)))
         others = set(free_names(condition)) - set(domains)
-        if others & (assigned | {p.name for p in space.target.arch.params}) or others & _FIGURES or not scope:
+        if (
+            others & (assigned | {p.name for p in space.target.arch.params})
+            or others & set(METRICS)
+            or not scope
+        ):
             return None
         factors.append(_Factor(scope, condition=compiler.compile(condition)))
     run = Run(module.library.caches, None, module.source.name, fuel=FUEL * 1_000)
@@ -193,15 +199,6 @@ def _count(space: Space, conditions: list[ast.Expr], domains: dict[str, DomainVa
     return total
 
 
-_FIGURES = frozenset({"params", "macs", "flops", "activations", "buffers", "train_only_params", "train_params"})
-
-
-def _assigned(statement: ast.Stmt) -> Iterator[str]:
-    from archc.elaborate.statements import assigned_names
-
-    return assigned_names((statement,))
-
-
 def _scope_size(factors: list[_Factor], name: str, domains: dict[str, DomainValues]) -> int:
     names = {n for f in factors if name in f.scope for n in f.scope}
     return math.prod(domains[n].count() for n in names) if names else 0
@@ -220,7 +217,9 @@ def _sum_out(
         weight = 1
         for factor, place in zip(touching, places, strict=True):
             if factor.condition is not None:
-                frame.vars.update({n: values[p][indices[p]] for n, p in zip(factor.scope, place, strict=True)})
+                frame.vars.update(
+                    {n: values[p][indices[p]] for n, p in zip(factor.scope, place, strict=True)}
+                )
                 weight *= bool(factor.condition(frame))
             else:
                 weight *= factor.table.get(tuple([indices[p] for p in place]), 0)

@@ -12,7 +12,7 @@ from archc.diagnostics import ArchError, Diagnostic, Source, Span
 from archc.elaborate import library
 from archc.elaborate.api import main_name
 from archc.elaborate.arch import draw, elaborate
-from archc.elaborate.choosers import Chooser, RandomChooser
+from archc.elaborate.choosers import RandomChooser
 from archc.elaborate.definition import Definition, definition
 from archc.elaborate.module import Module
 from archc.elaborate.statements import free_names
@@ -79,8 +79,21 @@ class Space:
         if not self.open and not _picks(self.target):
             help = "a space has parameters with domains, `d: int in 1..=16`, or picks, and leaves them open"
             raise ArchError(
-                [Diagnostic("E0525", f"{self.name} leaves nothing to draw", self.target.span, "", (help,))]
+                [Diagnostic("E0524", f"{self.name} leaves nothing to draw", self.target.span, "", (help,))]
             )
+
+    @property
+    def requirements(self) -> list[str]:
+        """The conditions a sample must meet, as written: the space's own, then those of the request."""
+        own = [s for s in self.target.arch.body if isinstance(s, ast.Require)]
+        return [" ".join(r.condition.span.text.split()) for r in (*own, *self.requires)]
+
+    @property
+    def published_size(self) -> str:
+        """The size its `info published_size` states."""
+        bindings = [b for s in self.target.arch.body if isinstance(s, ast.Info) for b in s.bindings]
+        found = [b.value for b in bindings if b.name == "published_size"]
+        return found[0].value if found and isinstance(found[0], ast.String) else ""
 
     def possible(self, index: int) -> None:
         """Draw, and check what can be checked before the first tensor; raises Rejected."""
@@ -107,10 +120,6 @@ class Space:
             all(path.partition("[")[0] in self.open for path in drawn.answers),
         )
 
-    def unconstrained(self, chooser: Chooser) -> None:
-        """Let a chooser answer every choice, whatever is required of the answers. Raises ArchError."""
-        elaborate(self.target, arguments=self.given, input=self.request.input, chooser=chooser, requiring=False)
-
     def cost(self, index: int) -> Any:
         """The cost of a draw, its graph not built; raises as `draw`."""
         return self._draw(index, True).cost
@@ -119,6 +128,13 @@ class Space:
         """The network of a draw that was accepted; raises ArchError where it is invalid."""
         chooser = RandomChooser(self.request.seed, index)
         made = elaborate(self.target, arguments=self.given, input=self.request.input, chooser=chooser)
+        if made.graph is None:
+            raise ArchError(made.diagnostics)
+        return made.graph
+
+    def build(self, arguments: dict[str, Any]) -> Graph:
+        """The network of some arguments beside those given. Raises ArchError."""
+        made = elaborate(self.target, arguments={**self.given, **arguments}, input=self.request.input)
         if made.graph is None:
             raise ArchError(made.diagnostics)
         return made.graph

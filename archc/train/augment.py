@@ -69,10 +69,10 @@ class Augmenter:
             x = torch.where(_column(flipped), x.flip(3), x)
         if rotated is not None:
             angles = (uniform[:, 4] * 2 - 1) * do.rotation
-            x = rotate(x, torch.where(rotated, angles, 0.0))
+            x = torch.where(_column(rotated), rotate(x, angles), x)
         if noisy is not None:
-            own = generator(self.seed, "noise", place.step, place.first, device=self.device)
-            noise = torch.randn(x.shape, generator=own, device=self.device) * do.noise
+            own = generator(self.seed, "noise", place.step, device=self.device)
+            noise = torch.randn(rows.stop, *x.shape[1:], generator=own, device=self.device)[rows] * do.noise
             x = torch.where(_column(noisy), x + noise, x)
         x = (x - self.mean) / self.std
         if do.cutout:

@@ -19,7 +19,7 @@ class RecipeError(Exception):
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Data(_Table):
@@ -195,7 +195,8 @@ def to_toml(recipe: Recipe) -> str:
 def _toml_value(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{k} = {_toml_value(v)}" for k, v in value.items()) + "}"
-    return json.dumps(value, ensure_ascii=True)  # TOML's scalars and arrays are written as JSON's
+    text = json.dumps(value, ensure_ascii=False)  # TOML's scalars and arrays are written as JSON's
+    return text.replace("\x7f", "\\u007f")  # but for this character
 
 
 def _apply(table: dict[str, Any], change: str) -> None:

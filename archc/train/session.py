@@ -80,7 +80,7 @@ def run(
         "held_out": data.held_out,
         "held_out_examples": len(data.test),
         "classes": list(data.classes),
-        "normalisation": dict(zip(("mean", "std"), data.statistics(), strict=True)),
+        "normalisation": dict(zip(("mean", "std"), map(list, data.statistics()), strict=True)),
         "unreadable": len(data.bad),
         **{f"{name}_accuracy": score.accuracy for name, score in scores.items()},
         **{f"{name}_loss": score.loss for name, score in scores.items()},

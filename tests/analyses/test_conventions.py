@@ -10,7 +10,8 @@ import pytest
 
 import archc
 from archc.analyses.conventions import count_as, style_of
-from benchmarks.conventions import NETWORKS, TOOLS, reference, tool_total
+from benchmarks.conventions import NETWORKS, PAGE, TOOLS, reference, tool_total
+from benchmarks.conventions_page import page
 from tests.graphs import resnet, unet
 from tests.peers import peer
 
@@ -153,3 +154,7 @@ def test_unknown_names_are_refused() -> None:
         count_as(resnet(), "abacus")
     with pytest.raises(KeyError):
         count_as(resnet(), "thop", "keras")
+
+
+def test_the_page_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(RECORD), "run `python -m benchmarks.conventions --page`"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import gc
+import inspect
 import linecache
 import traceback
 import weakref
@@ -12,6 +14,7 @@ import pytest
 import torch
 from torch import nn
 
+import archc
 from archc.backends import torch_module
 from archc.backends.torch_source import emit
 from archc.measure.weights import randomise
@@ -96,6 +99,58 @@ def test_features_are_the_section_outputs(make: Make) -> None:
         assert torch.equal(feature, values[last])
         assert feature.shape[1] == info["channels"]
         assert feature.shape[2] * info["stride"] == inputs[0].shape[2]
+    again = module(*inputs, features=True)
+    assert isinstance(again, list)
+    assert all(map(torch.equal, again, found))
+    assert all(map(torch.equal, results(module(*inputs)), results(module(*inputs, features=False))))
+
+
+STAGES = {
+    "resnet18": ((3, 64, 64), [4, 4, 8, 16, 32], [64, 64, 128, 256, 512]),
+    "nf_resnet50": ((3, 64, 64), [4, 4, 8, 16, 32], [64, 256, 512, 1024, 2048]),
+    "unet_256_padded": ((3, 32, 32), None, None),
+}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_features_of_library_networks(name: str) -> None:
+    size, strides, channels = STAGES[name]
+    graph = archc.load(name, input=size)
+    module = archc.compile(graph).eval()
+    info = module.feature_info
+    assert isinstance(info, list)
+    x = torch.randn(1, *size)
+    with torch.no_grad():
+        found = module(x, features=True)
+        plain = module(x)
+    shapes = [(1, i["channels"], size[1] // i["stride"], size[2] // i["stride"]) for i in info]
+    assert [tuple(f.shape) for f in found] == shapes
+    assert [i["name"] for i in info] == [
+        graph.scopes[s].name for s in graph.sections if graph.scopes[s].name != "head"
+    ]
+    assert strides is None or [i["stride"] for i in info] == strides
+    assert channels is None or [i["channels"] for i in info] == channels
+    head = module.get_submodule("head")
+    if name != "unet_256_padded":  # its head follows the last section too
+        torch.testing.assert_close(head(found[-1]), plain)
+    compiled = torch.compile(module, backend="eager", fullgraph=True)
+    for mine, other in zip(compiled(x, features=True), found, strict=True):
+        torch.testing.assert_close(mine, other)
+
+
+def test_an_input_or_section_may_be_called_features() -> None:
+    b = Builder("named", (3, 8, 8))
+    (x,) = b.inputs
+    b.nodes[0] = dataclasses.replace(b.nodes[0], name="features")
+    with b.scope("features"):
+        y = b.conv_norm_act(x, 4)
+    with b.scope("s1"):
+        z = b.conv_norm_act(y, 4)
+    module = torch_module.compile(b.graph(b.op("add", y, z))).eval()
+    x_ = torch.randn(2, 3, 8, 8)
+    first, second = module(x_, features=True)
+    assert torch.equal(first + second, module(x_))
+    assert list(inspect.signature(module.forward).parameters) == ["features_", "features"]
 
 
 @every_graph

@@ -8,6 +8,7 @@ import inspect
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,16 +16,20 @@ import pytest
 import torch
 from torch import nn
 
+import archc
 from archc.backends import torch_module
+from archc.backends.initial import initialiser
 from archc.backends.prelude import helpers
+from archc.backends.torch_forward import Variables
 from archc.backends.torch_names import MODULE_ATTRIBUTES, attribute, literal
 from archc.backends.torch_plan import module_paths, plan
 from archc.backends.torch_signatures import DEFAULTS, allowed
 from archc.backends.torch_source import emit
+from archc.diagnostics import ArchError
 from archc.ir import Graph
 from archc.measure.weights import randomise
 from archc.ops.registry import registry
-from archc.ops.torch_code import TorchCode, call
+from archc.ops.torch_code import Init, TorchCode, call
 from tests.backends import graphs
 from tests.backends.graphs import Builder
 from tests.backends.interpreter import inputs_for, interpret, results
@@ -210,8 +215,10 @@ def test_names_that_are_not_identifiers_are_refused(name: str) -> None:
     bad_node = tuple(dataclasses.replace(n, name=name) if n.op.name == "conv" else n for n in graph.nodes)
     bad_block = tuple(dataclasses.replace(s, block=name) if s.block else s for s in graph.scopes)
     for changed in ({"name": name}, {"nodes": bad_node}, *([{"scopes": bad_block}] if name else [])):
-        with pytest.raises(ValueError, match="cannot be an identifier"):
-            emit(dataclasses.replace(graph, **changed))
+        changed_graph = dataclasses.replace(graph, **changed)
+        for use in (emit, torch_module.compile, archc.emit):
+            with pytest.raises(ArchError, match=r"E0711.*cannot be a name in emitted code"):
+                use(changed_graph)
 
 
 def test_reserved_names_get_an_underscore() -> None:
@@ -239,7 +246,7 @@ def test_reserved_names_get_an_underscore() -> None:
 
 def test_calls_outside_the_list_are_refused() -> None:
     for target in ("os.system", "torch.load", "eval", "nn.Module", "helpers"):
-        with pytest.raises(ValueError, match="is not a call that emitted code may make"):
+        with pytest.raises(ArchError, match=r"E0712.*is not a call that emitted code may make"):
             allowed(target)
 
     class Evil(registry()["relu"]):  # type: ignore[misc]  # the class is only known at run time
@@ -250,8 +257,62 @@ def test_calls_outside_the_list_are_refused() -> None:
 
     graph = graphs.residual()
     nodes = tuple(dataclasses.replace(n, op=Evil()) if n.op.name == "relu" else n for n in graph.nodes)
-    with pytest.raises(ValueError, match=r"'os\.system' is not a call"):
+    with pytest.raises(ArchError, match=r"E0712.*'os\.system' is not a call"):
         emit(dataclasses.replace(graph, nodes=nodes))
+
+
+def test_unknown_ways_to_start_parameters_are_refused() -> None:
+    with pytest.raises(ArchError, match=r"E0712.*'magic' is not a way to start parameters"):
+        initialiser(Init("weight", "magic"))
+
+
+def test_scopes_that_need_each_other_are_refused() -> None:
+    b = Builder("knot", (4, 8, 8))
+    (x,) = b.inputs
+    with b.scope("a"):
+        x = b.op("conv", x, channels=4)
+        first = b.at
+    with b.scope("b"):
+        x = b.op("conv", x, channels=4)
+    b.at = first  # back into the scope that was left
+    x = b.op("conv", x, channels=4)
+    b.at = 0
+    for use in (emit, torch_module.compile, archc.emit):
+        with pytest.raises(ArchError, match=r"E0713.*knot: a, b need each other's results"):
+            use(b.graph(x))
+
+
+def test_thousands_of_tensors_alive_at_once() -> None:
+    b = Builder("wide", (2, 3, 3))
+    (x,) = b.inputs
+    values = [b.op("scale", x, factor=1.0 + i) for i in range(10_000)]
+    graph = b.graph(b.op("add", *values))
+    began = time.process_time()
+    source = emit(graph)
+    assert time.process_time() - began < 5  # it takes 0.3 s; naming by search took 30
+    names = re.findall(r"^        (\w+) = 1?.*\bx\b", source, re.MULTILINE)
+    assert len(set(names)) == len(names) == 10_000
+
+
+def test_variables_are_named_anew_where_others_ended() -> None:
+    live = Variables()
+    for name, until in (("branch", 3), ("branch2", 1), ("branch3", 9)):
+        assert live.fresh("branch") == name
+        live.hold(name, until)
+    live.reach(0)
+    assert live.fresh("branch") == "branch4"
+    live.reach(1)
+    assert live.fresh("branch") == "branch2"
+    live.hold("branch2", 9)
+    live.reach(3)
+    assert live.fresh("branch") == "branch"
+    live.hold("branch", 20)
+    live.hold("branch", 5)  # what it held before does not count
+    live.reach(8)
+    assert live.fresh("branch") == "branch"
+    assert live.fresh("branch3") == "branch32"
+    live.reach(9)
+    assert live.fresh("branch3") == "branch3"
 
 
 def test_literals() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import importlib
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 import archc
 from archc.measure.parity import Report, parity
+from archc.measure.recording import first_tensor
 from archc.measure.weights import randomise
 from tests.parity.twin import Twin
 from tests.peers import import_timm, import_torchvision
@@ -27,34 +27,57 @@ def make_peer(twin: Twin) -> nn.Module:
     return made
 
 
-@lru_cache(maxsize=1)
-def _pair(spec: str, peer: str, size: tuple[int, ...], key: Any) -> tuple[nn.Module, nn.Module, Report]:
-    del spec, peer
-    twin: Twin = key.twin
-    theirs = make_peer(twin)
-    ours = archc.compile(archc.load(twin.spec, input=size, **twin.arguments))
-    x = sample(size)
-    report = parity(ours, theirs, x, seed=SEED)
-    randomise(theirs, SEED)
-    return ours, theirs, report
-
-
-class _Key:
-    """Lets an unhashable twin ride through the cache by identity of its names."""
+class Pair:
+    """Ours at the twin's input size and theirs, with the same random weights, and what matching them found."""
 
     def __init__(self, twin: Twin) -> None:
         self.twin = twin
+        self.theirs = make_peer(twin)
+        self.ours = self.compiled(twin.input)
+        self.report: Report = parity(self.ours, self.theirs, sample(twin.input), seed=SEED)
+        randomise(self.theirs, SEED)
 
-    def __hash__(self) -> int:
-        return hash(self.twin.spec)
+    def compiled(self, size: tuple[int, ...]) -> nn.Module:
+        return archc.compile(archc.load(self.twin.spec, input=size, **self.twin.arguments))
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and other.twin is self.twin
+    def compare_eval(self) -> None:
+        """Eval outputs are equal in float64 to rounding, in float32 to the twin's tolerance."""
+        assert self.report.first is None, f"first difference: {self.report.first}"
+        assert (self.report.only_ours, self.report.only_theirs) == ((), ())
+        assert self.report.error <= 1e-9, f"float64 outputs differ by {self.report.error:.1e}"
+        self._compare(self.ours, self.twin.input)
 
+    def compare_odd(self) -> None:
+        """At another size too, with the keymap's weights; what differs first is told."""
+        assert self.twin.odd is not None
+        ours = self.compiled(self.twin.odd)
+        ours.load_state_dict(self.ours.state_dict())
+        try:
+            self._compare(ours, self.twin.odd)
+        except AssertionError as error:
+            found = parity(ours, self.theirs, sample(self.twin.odd), seed=SEED)
+            raise AssertionError(f"first difference: {found.first}") from error
 
-def pair(twin: Twin, size: tuple[int, ...]) -> tuple[nn.Module, nn.Module, Report]:
-    """Ours and theirs with the same random weights, and what matching them found."""
-    return _pair(twin.spec, twin.peer, tuple(size), _Key(twin))
+    def _compare(self, ours: nn.Module, size: tuple[int, ...]) -> None:
+        x = sample(size)
+        with torch.no_grad():
+            result, expected = ours.eval()(x), first_tensor(self.theirs.eval()(x))
+        assert relative(result, expected) <= self.twin.tolerance
+
+    def compare_gradient(self) -> None:
+        """Gradients of a loss w.r.t. the input, batch statistics in use and every random op switched off."""
+        gradients = []
+        for module in (copy.deepcopy(self.ours), copy.deepcopy(self.theirs)):
+            still(module.double().train())
+            for parameter in module.parameters():
+                parameter.requires_grad_(False)  # only the input's is asked for
+            x = sample(self.twin.input).double().requires_grad_()
+            result = first_tensor(module(x))
+            assert result is not None
+            result.square().mean().backward()
+            assert x.grad is not None
+            gradients.append(x.grad)
+        assert relative(*gradients) <= 1e-6
 
 
 def sample(size: tuple[int, ...], batch: int = 2) -> Tensor:
@@ -62,36 +85,13 @@ def sample(size: tuple[int, ...], batch: int = 2) -> Tensor:
     return torch.randn(batch, *size, generator=torch.Generator().manual_seed(0))
 
 
-def relative(result: Tensor, expected: Tensor) -> float:
+def relative(result: Tensor, expected: Tensor | None) -> float:
     """Largest absolute difference over the largest absolute value."""
+    assert expected is not None
     assert result.shape == expected.shape
     assert torch.isfinite(expected).all()
     assert expected.abs().max() > 0
     return float((result - expected).abs().max() / expected.abs().max())
-
-
-def compare_eval(twin: Twin, size: tuple[int, ...]) -> None:
-    """Eval outputs are equal in float64 to rounding, in float32 to the twin's tolerance."""
-    ours, theirs, report = pair(twin, size)
-    assert report.first is None, f"first difference: {report.first}"
-    assert (report.only_ours, report.only_theirs) == ((), ())
-    assert report.error <= 1e-9, f"float64 outputs differ by {report.error:.1e}"
-    with torch.no_grad():
-        result, expected = ours.eval()(sample(size)), theirs.eval()(sample(size))
-    assert relative(result, _main(expected)) <= twin.tolerance
-
-
-def compare_gradient(twin: Twin, size: tuple[int, ...]) -> None:
-    """Gradients of a loss w.r.t. the input, batch statistics in use and every random op switched off."""
-    ours, theirs, _ = pair(twin, size)
-    gradients = []
-    for module in (copy.deepcopy(ours), copy.deepcopy(theirs)):
-        still(module.double().train())
-        x = sample(size).double().requires_grad_()
-        _main(module(x)).square().mean().backward()
-        assert x.grad is not None
-        gradients.append(x.grad)
-    assert relative(*gradients) <= 1e-6
 
 
 def still(module: nn.Module) -> None:
@@ -102,9 +102,3 @@ def still(module: nn.Module) -> None:
             for attribute in ("p", "drop_prob", "rate"):
                 if hasattr(child, attribute):
                     setattr(child, attribute, 0.0)
-
-
-def _main(result: Any) -> Tensor:
-    while not isinstance(result, Tensor):
-        result = next(iter(result.values())) if isinstance(result, dict) else result[0]
-    return result

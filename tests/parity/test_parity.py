@@ -8,7 +8,7 @@ import pkgutil
 import pytest
 
 import tests.parity.twins
-from tests.parity.compare import compare_eval, compare_gradient
+from tests.parity.compare import Pair
 from tests.parity.twin import Twin
 
 TWINS: list[Twin] = [
@@ -19,22 +19,26 @@ TWINS: list[Twin] = [
 MARKED = [pytest.param(twin, id=twin.spec, marks=() if twin.small else pytest.mark.slow) for twin in TWINS]
 
 
+@pytest.fixture(scope="module", params=MARKED)
+def pair(request: pytest.FixtureRequest) -> Pair:
+    """Made once for the tests of a twin, which the scope makes run one after the other."""
+    return Pair(request.param)
+
+
 def test_there_are_twins() -> None:
     assert len(TWINS) >= 60
     assert sum(t.small for t in TWINS) >= 10
 
 
-@pytest.mark.parametrize("twin", MARKED)
-def test_eval_outputs_are_equal(twin: Twin) -> None:
-    compare_eval(twin, twin.input)
+def test_eval_outputs_are_equal(pair: Pair) -> None:
+    pair.compare_eval()
 
 
-@pytest.mark.parametrize("twin", [p for p, t in zip(MARKED, TWINS, strict=True) if t.odd])
-def test_eval_outputs_are_equal_at_an_odd_size(twin: Twin) -> None:
-    assert twin.odd is not None
-    compare_eval(twin, twin.odd)
+def test_eval_outputs_are_equal_at_an_odd_size(pair: Pair) -> None:
+    if pair.twin.odd is not None:  # networks without one are of a fixed size
+        pair.compare_odd()
 
 
-@pytest.mark.parametrize("twin", [p for p, t in zip(MARKED, TWINS, strict=True) if t.gradient])
-def test_training_gradients_are_equal(twin: Twin) -> None:
-    compare_gradient(twin, twin.input)
+def test_training_gradients_are_equal(pair: Pair) -> None:
+    if pair.twin.gradient:  # the others draw random numbers that cannot be switched off
+        pair.compare_gradient()

@@ -16,6 +16,7 @@ from playwright.sync_api import BrowserContext, Page, sync_playwright
 import archc
 from archc.backends.report import notebook_html, report
 from archc.ir.graph import Graph
+from tests.graphs import GraphBuilder, conv
 from tests.report.hostile import PAYLOADS, hostile
 
 ARGUMENTS = (
@@ -107,7 +108,7 @@ def open_page(context: BrowserContext, tmp_path: Path) -> Iterator[Open]:
 
 def test_boxes_fold_and_unfold(open_page: Open) -> None:
     at = open_page(archc.load("resnet50"))
-    assert at.names() == ["x", "stem", "s1", "s2", "s3", "s4", "head"]  # starts folded
+    assert at.names() == ["x", "stem", "s1", "s2", "s3", "s4", "head", "out"]  # starts folded
     at.page.dblclick(at.box("s1"))
     assert {"s1.0", "s1.1…2  × 2"} <= set(at.names())
     at.page.click(f"{at.box('s1.0')} .handle")
@@ -120,7 +121,7 @@ def test_boxes_fold_and_unfold(open_page: Open) -> None:
     at.page.click("text='show each'")
     assert {"s1.1", "s1.2"} <= set(at.names())
     at.page.click("text='fold all'")
-    assert len(at.names()) == 7
+    assert len(at.names()) == 8
     at.page.focus(at.box("head"))
     at.page.keyboard.press("Enter")
     assert "linear 1000" in at.names()
@@ -220,6 +221,20 @@ def test_a_deep_network_opens_and_folds_within_a_second(open_page: Open) -> None
         assert min(at.page.evaluate(press, text) for _ in range(3)) < 1000
     at.page.click("text='unfold all'")
     assert at.names().count("batch_norm") == 29  # equal blocks are shown once
+
+
+def test_a_huge_flat_network_is_shown_in_parts(open_page: Open) -> None:
+    b = GraphBuilder()
+    x = b.add("input", size=(4, 8, 8), name="x")
+    for _ in range(1500):
+        x = b.chain(x, conv(4, 3), "relu")
+    at = open_page(b.graph(x))
+    assert len(at.names()) < 150
+    at.page.fill("input[type=search]", "conv1234")
+    at.page.keyboard.press("Enter")
+    assert at.page.locator(".details h2").inner_text() == "conv1234"
+    assert at.page.locator(".marked").is_visible()
+    assert len(at.names()) < 250
 
 
 def test_a_notebook_shows_the_diagram(open_page: Open) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import subprocess
+import sys
 from base64 import b64encode
 from pathlib import Path
 
@@ -183,3 +185,16 @@ def test_the_command_writes_the_page(tmp_path: Path) -> None:
     refused = CliRunner().invoke(command, ["resnet18", "-o", str(tmp_path / "out.svg")])
     assert refused.exit_code == 2
     assert "must end in .html" in refused.output
+
+
+def test_the_command_imports_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys; from archc.cli.main import main; code = main(sys.argv[1:]); "
+        "heavy = {'torch', 'numpy', 'rich', 'networkx', 'pydantic', 'graphviz'} & set(sys.modules); "
+        "print(sorted(heavy), code)"
+    )
+    arguments = ["report", "resnet18", "-o", str(tmp_path / "out.html")]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "[] 0\n", done.stdout + done.stderr

@@ -48,7 +48,7 @@ SABOTEURS: dict[str, tuple[Any, str, Any]] = {
 def train(place: str, crash_at: int, saboteur: str = "") -> None:
     """Trains in `place`; dies at milestone `crash_at`, or writes how many there were."""
     torch.set_num_threads(1)
-    storage.CHUNK = 4096  # several writes a file
+    storage.CHUNK = 1024  # several writes a file
     if saboteur:
         owner, name, replacement = SABOTEURS[saboteur]
         setattr(owner, name, replacement)

@@ -95,5 +95,5 @@ def test_a_run_killed_at_200_places_resumes_to_the_same_bits(
 @pytest.mark.parametrize("saboteur", SABOTEURS)
 def test_a_saboteur_is_caught(whole: tuple[Outcome, int], tmp_path: Path, saboteur: str) -> None:
     expected, milestones = whole
-    chosen = points(IN_TEST, milestones)
+    chosen = points(2 * IN_TEST, milestones)
     assert any(not survives(tmp_path / str(at), at, expected, saboteur) for at in chosen)

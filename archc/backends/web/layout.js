@@ -42,6 +42,7 @@ function boxLines(network, item) {
 
 // `s2.1…3  × 3` and `bottleneck(width = 256)`: what a scope or run is called, and what it applies.
 function named(network, item) {
+  if (item.kind === "part") return { name: network.path(item), what: contents(network, item) };
   const first = item.kind === "run" ? item.children[0] : item;
   const scope = network.scopes[first.of];
   const name = scope.kind === "repeat" ? `${network.scopes[scope.parent].name}.${scope.name}` : scope.name;
@@ -76,6 +77,7 @@ function contents(network, item) {
   };
   for (const child of item.children) {
     if (child.kind === "node") push(network.nodes[child.of].op, 1);
+    else if (child.kind === "part") push("part", 1);
     else if (child.kind === "run") push(network.scopes[child.children[0].of].block || "…", child.children.length);
     else push(network.scopes[child.of].block || network.scopes[child.of].name, 1);
   }

@@ -32,7 +32,11 @@ const percent = (part, total) => (total ? ((100 * part) / total).toFixed(1) + " 
 const shapeText = (shape) => shape.join("×");
 const sum = (costs) => COST.map((_, i) => costs.reduce((total, cost) => total + cost[i], 0));
 
-// One box of a diagram. kind: "scope", "run" or "node". `of` is the row's index; nodes are those inside.
+const MAX_CHILDREN = 150; // boxes side by side in one container: more are laid out too slowly
+const PART = 50;
+
+// One box of a diagram. kind: "scope"; "run" of equal scopes; "part" of a scope that holds too much; "node".
+// `of` is the row's index (of the scope around, for runs and parts); nodes are those inside.
 class Item {
   constructor(kind, of, parent) {
     Object.assign(this, { kind, of, parent, children: [], nodes: [], open: false, each: false, edges: null, layout: null });
@@ -62,6 +66,12 @@ class Network {
       shape: row.shapes[shape], cost: row.costs[cost],
     }));
     this.scopes = row.scopes.map(([parent, name, kind, block, telling, call, span]) => ({ parent, name, kind, block, telling, call, span }));
+    this.size = this.nodes.length;
+    for (const [name, node, trainOnly] of this.outputs) {
+      const { shape } = this.nodes[node];
+      const end = { inputs: [node], name, scope: 0, span: -1, trainOnly, label: "output", kind: "input", op: "output", shape, cost: COST.map(() => 0) };
+      this.nodes.push({ id: this.nodes.length, ...end });
+    }
     this.grow();
     this.wire();
   }
@@ -82,6 +92,22 @@ class Network {
       run.children = around.children.splice(first, count, run);
       for (const child of run.children) child.parent = run;
       run.nodes = run.children.flatMap((child) => child.nodes);
+    }
+    for (const item of [...this.items()]) if (item.kind === "scope") this.divide(item);
+  }
+
+  // Puts the children of a scope that has too many into parts, and those into parts.
+  divide(item) {
+    while (item.children.length > MAX_CHILDREN) {
+      const members = item.children;
+      item.children = [];
+      for (let at = 0; at < members.length; at += PART) {
+        const part = new Item("part", item.of, item);
+        part.children = members.slice(at, at + PART);
+        for (const child of part.children) child.parent = part;
+        part.nodes = part.children.flatMap((child) => child.nodes);
+        item.children.push(part);
+      }
     }
   }
 
@@ -119,10 +145,6 @@ class Network {
         for (let i = 1; i < outward.length; i++) add(outward[i], source, outward[i - 1], null);
       }
     }
-    for (const [, node] of this.outputs) {
-      const up = [...this.itemOfNode[node].above()];
-      for (let i = 1; i < up.length - 1; i++) add(up[i], node, up[i - 1], null);
-    }
   }
 
   *items(at = this.root) {
@@ -131,9 +153,9 @@ class Network {
   }
 
   path(item) {
-    if (item.kind === "run") {
+    if (item.kind === "run" || item.kind === "part") {
       const [first, last] = [item.children[0], item.children.at(-1)].map((child) => this.path(child));
-      return `${first}…${last.slice(last.lastIndexOf(".") + 1)}`;
+      return `${first.split("…")[0]}…${last.slice(Math.max(last.lastIndexOf("."), last.lastIndexOf("…")) + 1)}`;
     }
     const names = item.kind === "node" ? [this.nodes[item.of].name] : [];
     for (let at = item.kind === "node" ? this.nodes[item.of].scope : item.of; at > 0; at = this.scopes[at].parent) names.unshift(this.scopes[at].name);
@@ -158,7 +180,7 @@ class Network {
   // Spans that made an item, its own first, then those of the calls around it.
   origin(item) {
     const found = [];
-    for (const at of item.above()) if (at.kind !== "run") found.push(this.span(at));
+    for (const at of item.above()) if (at.kind === "node" || at.kind === "scope") found.push(this.span(at));
     if (item.kind === "run") found.unshift(this.span(item));
     return [...new Set(found.filter((span) => span >= 0))];
   }

@@ -69,7 +69,7 @@ class NetworkPage {
   find(words) {
     const found = [];
     for (const item of this.network.items()) {
-      if (!item.parent || item.kind === "run") continue;
+      if (!item.parent || item.kind === "run" || item.kind === "part") continue;
       const path = this.network.path(item);
       const text = `${path} ${this.what(item)}`.toLowerCase();
       if (words.every((word) => text.includes(word))) found.push([path.toLowerCase().includes(words[0]) ? 0 : 1, path.length, found.length, item]);
@@ -79,6 +79,7 @@ class NetworkPage {
 
   what(item) {
     if (item.kind === "node") return this.network.nodes[item.of].label;
+    if (item.kind === "part") return contents(this.network, item);
     const scope = this.network.scopes[item.kind === "run" ? item.children[0].of : item.of];
     return scope.telling || scope.kind;
   }

@@ -61,7 +61,7 @@ function comparison() {
       "tbody", {},
       row("input", NETWORKS.map((n) => make("td", { class: "number" }, shapeText(n.nodes[0].shape)))),
       ...COST.map((name) => row(name, NETWORKS.map((n) => cell(figure(n.cost, name), figure(first.cost, name))))),
-      row("ops", NETWORKS.map((n) => cell(n.nodes.length, first.nodes.length))),
+      row("ops", NETWORKS.map((n) => cell(n.size, first.size))),
       row("depth", NETWORKS.map((n) => cell(depth(n), depth(first)))),
     ),
   );

@@ -7,9 +7,11 @@ class Spec {
     this.page = page;
     this.bySpan = new Map();
     for (const item of network.items()) {
-      if (item.kind === "run" || !item.parent) continue;
+      if (item.kind === "run" || item.kind === "part" || !item.parent) continue;
       const span = network.span(item);
-      if (span >= 0) this.bySpan.set(span, [...(this.bySpan.get(span) ?? []), item]);
+      if (span < 0) continue;
+      if (!this.bySpan.has(span)) this.bySpan.set(span, []);
+      this.bySpan.get(span).push(item);
     }
     this.used = new Set();
     for (const span of this.bySpan.keys()) this.used.add(DATA.spans[span][0]);

@@ -1,5 +1,6 @@
 // Sortable tables of cost.
 
+const MAX_ROWS = 1000; // more are slow to show; sorting brings up the others
 const FIGURES = ["params", "macs", "activations"];
 const figure = (cost, name) => cost[COST.indexOf(name)];
 
@@ -11,13 +12,14 @@ function sortable(columns, rows, pick) {
     const { of } = columns[order.column] ?? {};
     const sorted = of ? rows.slice().sort((a, b) => compare(of(a), of(b)) * (order.down ? -1 : 1)) : rows;
     body.replaceChildren(
-      ...sorted.map((row) =>
+      ...sorted.slice(0, MAX_ROWS).map((row) =>
         make(
           "tr",
           pick && { class: "pick", tabindex: 0, onclick: () => pick(row), onkeydown: (event) => event.key === "Enter" && pick(row) },
           ...columns.map(({ of: value, show, numeric }) => make("td", { class: numeric ? "number" : null }, (show ?? String)(value(row), row))),
         ),
       ),
+      ...(rows.length > MAX_ROWS ? [make("tr", {}, make("td", { class: "faint", colspan: columns.length }, `the first ${MAX_ROWS} of ${rows.length}; sort to see others`))] : []),
     );
   };
   const heads = columns.map(({ name, numeric }, column) => {
@@ -44,16 +46,22 @@ function costColumns(total) {
   ]);
 }
 
-// Rows of the top boxes: sections, and what stands outside them. A run is its members here.
+// The boxes of a container with its runs and parts undone.
+function* members(item) {
+  for (const child of item.children) {
+    if (child.kind === "run" || child.kind === "part") yield* members(child);
+    else yield child;
+  }
+}
+
+// Rows of the top boxes: sections, and what stands outside them.
 function sectionRows(network) {
   const rows = [];
-  for (const child of network.root.children) {
-    for (const item of child.kind === "run" ? child.children : [child]) {
-      if (item.kind === "node" && network.nodes[item.of].kind === "input") continue;
-      const repeats = item.children.flatMap((inner) => (inner.kind === "run" ? inner.children : [inner])).filter((inner) => inner.kind === "scope" && network.scopes[inner.of].kind === "repeat");
-      const scope = item.kind === "node" ? null : network.scopes[(repeats[0] ?? item).of];
-      rows.push({ item, name: network.path(item), block: scope ? scope.block : network.nodes[item.of].label, times: Math.max(1, repeats.length), shape: network.shape(item), cost: network.costOf(item) });
-    }
+  for (const item of members(network.root)) {
+    if (item.kind === "node" && network.nodes[item.of].kind === "input") continue;
+    const repeats = [...members(item)].filter((inner) => inner.kind === "scope" && network.scopes[inner.of].kind === "repeat");
+    const scope = item.kind === "node" ? null : network.scopes[(repeats[0] ?? item).of];
+    rows.push({ item, name: network.path(item), block: scope ? scope.block : network.nodes[item.of].label, times: Math.max(1, repeats.length), shape: network.shape(item), cost: network.costOf(item) });
   }
   return rows;
 }
@@ -62,7 +70,7 @@ function sectionRows(network) {
 function groupRows(network, nameOf) {
   const groups = new Map();
   for (const node of network.nodes) {
-    const name = node.trainOnly ? null : nameOf(node);
+    const name = node.trainOnly || node.kind === "input" ? null : nameOf(node);
     if (name === null) continue;
     if (!groups.has(name)) groups.set(name, { name, nodes: [] });
     groups.get(name).nodes.push(node);
@@ -81,7 +89,7 @@ function tables(network, page) {
     Blocks: () =>
       sortable([text("block", (r) => r.name), { ...count, name: "ops" }, ...total], groupRows(network, (node) => innermostBlock(network, node)), (row) => select(row.nodes.map((n) => network.itemOfNode[n.id]))),
     Ops: () =>
-      sortable([text("op", (r) => r.name), count, ...total], groupRows(network, (node) => (node.kind === "input" ? null : node.op)), (row) => select(row.nodes.map((n) => network.itemOfNode[n.id]))),
+      sortable([text("op", (r) => r.name), count, ...total], groupRows(network, (node) => node.op), (row) => select(row.nodes.map((n) => network.itemOfNode[n.id]))),
     Nodes: () =>
       sortable(
         [text("node", (r) => r.name), text("op", (r) => r.label), text("output", (r) => shapeText(r.shape)), ...total],

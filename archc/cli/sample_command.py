@@ -1,0 +1,192 @@
+"""`archc sample`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archc.analyses.figures import short
+from archc.cli.console import coloured, print_json, print_table, warn
+from archc.cli.files import write_file
+from archc.cli.options import complete_spec, format_option, parse_input, parse_parameter
+
+if TYPE_CHECKING:
+    from archc.spaces.sample import Population
+
+SHOWN = 20
+
+EPILOG = """\b
+Examples:
+  archc sample regnet --n 5 --require 'macs in 360M..=400M'
+  archc sample anynetx_a --n 100 --seed 1 -o out/anynetx
+  archc sample myspace.arch --n 1000 --jobs 8 -o out/mine
+
+\b
+Draw i depends on the space, the seed and i alone, whatever the number of jobs. Networks equal to an
+earlier one are dropped. -o writes a spec for each, population.csv (and .parquet, given pyarrow), and
+population.json with what became of every draw."""
+
+
+def space_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The SPACE argument."""
+    return click.argument("space", metavar="SPACE", shell_complete=complete_spec)(command)
+
+
+def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--seed, --require, -p and --input: what a Request is made of."""
+    for option in (
+        click.option(
+            "--input",
+            "input_",
+            type=parse_input,
+            metavar="CxHxW",
+            help="Input size instead of the declared one.",
+        ),
+        click.option(
+            "-p",
+            "params",
+            type=parse_parameter,
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Settle a parameter; repeatable.",
+        ),
+        click.option(
+            "--require",
+            "requires",
+            multiple=True,
+            metavar="CONDITION",
+            help="A constraint beside the space's own, of parameters and figures; repeatable.",
+        ),
+        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command(epilog=EPILOG)
+@space_argument
+@click.option(
+    "--n", "number", type=click.IntRange(min=1), default=1, show_default=True, help="Networks wanted."
+)
+@request_options
+@click.option(
+    "-o", "directory", type=click.Path(file_okay=False, path_type=Path), help="Write the population."
+)
+@click.option("--expand", is_flag=True, help="Write specs flat: no blocks, no imports.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+@click.option(
+    "--most",
+    type=click.IntRange(min=1),
+    default=10_000_000,
+    show_default=True,
+    help="Draws after which to give up.",
+)
+@format_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    space: str,
+    number: int,
+    seed: int,
+    requires: tuple[str, ...],
+    params: tuple[tuple[str, Any], ...],
+    input_: tuple[int, ...] | None,
+    directory: Path | None,
+    expand: bool,
+    jobs: int,
+    most: int,
+    format_: str,
+) -> None:
+    """Draw networks from a design space."""
+    from archc.jobs.executor import local
+    from archc.spaces.files import files, statistics
+    from archc.spaces.sample import sample
+    from archc.spaces.space import Request, Space
+
+    request = Request(space, seed, requires, params, input_)
+    Space(request)  # mistakes in it are told here, not by each worker
+    with local(jobs) as executor, _progress(number) as show:
+        population = sample(
+            request, number, mapper=executor.map if jobs > 1 else None, most=most, progress=show
+        )
+    if directory is not None:
+        written = 0
+        for name, content in files(population, expand=expand):
+            write_file(directory / name, content)
+            written += 1
+    if format_ == "json":
+        print_json({**statistics(population), "samples": _samples(population)})
+    else:
+        _print(population)
+        if directory is not None:
+            click.echo(f"wrote {written} files to {directory}")
+    if len(population.draws) < number:
+        warn(f"only {len(population.draws)} of {number} networks in {population.drawn:,} draws")
+        ctx.exit(1)
+
+
+def _samples(population: Population) -> list[dict[str, Any]]:
+    from archc.spaces.files import row
+    from archc.spaces.space import Space
+
+    space = Space(population.request)
+    return [row(space, draw) for draw in population.draws]
+
+
+def _print(population: Population) -> None:
+    print_table(
+        ("draw", "arguments", "params", "macs", "activations"),
+        [
+            (
+                str(d.index),
+                _cut(", ".join(f"{name} = {text}" for name, text in d.arguments)),
+                short(d.params),
+                short(d.macs),
+                short(d.activations),
+            )
+            for d in population.draws[:SHOWN]
+        ],
+        left=2,
+    )
+    if len(population.draws) > SHOWN:
+        click.echo(f"… {len(population.draws) - SHOWN} more")
+    click.echo(
+        f"{population.drawn:,} draws: {len(population.draws):,} accepted"
+        f" ({100 * population.acceptance:.3g} %), {population.duplicates:,} duplicates"
+    )
+    for text, times in population.rejected.most_common():
+        click.echo(f"{times:,} did not meet `{text}`")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 72 else text[:71] + "…"
+
+
+@contextmanager
+def _progress(number: int) -> Iterator[Callable[[Population], None] | None]:
+    """A bar on a terminal, refreshed now and then; nothing in a pipe."""
+    if not coloured(sys.stderr):
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=number)
+        last = 0.0
+
+        def show(population: Population) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last > 0.1:
+                last = now
+                bar.update(task, completed=len(population.draws), description=f"{population.drawn:,} draws")
+
+        yield show

@@ -1,0 +1,111 @@
+"""Applying a scale to a spec: its parameters `width`, `depth` and `resolution` multiplied."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from archc.diagnostics import ArchError, Diagnostic, Source, Span
+from archc.elaborate import library, load
+from archc.elaborate.arch_statements import METRICS
+from archc.elaborate.builder import Body
+from archc.elaborate.expressions import ExpressionCompiler
+from archc.elaborate.frame import ElabFrame
+from archc.elaborate.module import Module
+from archc.elaborate.run import Run
+from archc.elaborate.values import Failure
+from archc.ir import Graph
+from archc.spaces.flat import flat_text
+from archc.spaces.scaling import Scale
+from archc.spaces.size import choice_points
+from archc.spaces.space import Request, Space
+from archc.syntax.parse import parse, parse_expression
+
+MAX_GRID = 10_000
+PARAMETERS = ("width", "depth", "resolution")
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """A scaled network; changed: its new arguments."""
+
+    graph: Graph
+    changed: tuple[tuple[str, float | int], ...]
+
+    def text(self, name: str) -> str:
+        """Its spec, flat."""
+        cost = self.graph.cost
+        expect = f"expect params = {cost.params:_}, macs = {cost.macs:_}, activations = {cost.activations:_}"
+        shown = ", ".join(f"{key} = {value}" for key, value in self.changed)
+        return flat_text(self.graph, name, f"{self.graph.name} with {shown}.", (expect,))
+
+
+def scaled(spec: str, by: Scale) -> Scaled:
+    """The network with its width and depth multiplied, and its resolution, rounded to whole pixels.
+
+    A spec without `resolution` gets a larger input. Raises ArchError where it lacks what has to change.
+    """
+    graph = load(spec)
+    have = dict(graph.arguments)
+    arguments: dict[str, Any] = {}
+    for name in PARAMETERS[:2]:
+        factor = getattr(by, name)
+        if type(have.get(name)) in (int, float):
+            arguments[name] = have[name] * factor
+        elif factor != 1:
+            raise _lacks(spec, name, have)
+    size: tuple[int, ...] | None = None
+    changed = dict(arguments)
+    if type(have.get("resolution")) is int:
+        changed["resolution"] = arguments["resolution"] = round(have["resolution"] * by.resolution)
+    elif by.resolution != 1:
+        channels, *sides = graph.inputs[0].shape
+        size = (channels, *(round(side * by.resolution) for side in sides))
+        changed["input"] = " x ".join(map(str, size))
+    return Scaled(load(spec, input=size, **arguments), tuple(changed.items()))
+
+
+def _lacks(spec: str, name: str, have: dict[str, Any]) -> ArchError:
+    help = f"it has: {', '.join(have) or 'none'}; a strategy that leaves {name} as it is may do"
+    span = Span(Source(spec, ""), 0, 0)
+    return ArchError([Diagnostic("E0526", f"{spec} has no number `{name}` to scale", span, "", (help,))])
+
+
+def scorer(expression: str) -> Callable[[Graph, Scale], float]:
+    """An expression of a network's figures and of its scale as a function. Raises ArchError."""
+    names = (*METRICS, *PARAMETERS)
+    source = Source("--score", expression)
+    module = Module(library(), source, parse(Source("--score", ""))[0], [], 0)
+    compute = ExpressionCompiler(module, frozenset(names)).compile(parse_expression(expression, "--score"))
+
+    def score(graph: Graph, by: Scale) -> float:
+        values: dict[str, Any] = {name: metric(graph) for name, metric in METRICS.items()}
+        values |= {name: getattr(by, name) for name in PARAMETERS}
+        run = Run(library().caches, None, source.name)
+        try:
+            found = compute(ElabFrame(run, values, library().caches.ambient, Body(())))
+        except Failure as failure:
+            raise ArchError([failure.diagnostic] if failure.diagnostic else []) from None
+        if isinstance(found, bool) or not isinstance(found, int | float):
+            message = f"a score is a number, not {found}"
+            raise ArchError([Diagnostic("E0410", message, Span(source, 0, len(expression)))])
+        return float(found)
+
+    return score
+
+
+def every(name: str) -> Iterator[Graph]:
+    """Every network of a design space whose choices are all parameters. Raises ArchError above MAX_GRID."""
+    space = Space(Request(name))
+    points, domains, _ = choice_points(space)
+    total = math.prod(point.answers for point in points)
+    if total > MAX_GRID or len(domains) < len(points):
+        message = f"{space.name} is too large to count every network: {total:,}"
+        help = f"at most {MAX_GRID:,}, all of them by parameters with domains; `archc sample` draws from any"
+        raise ArchError([Diagnostic("E0527", message, space.target.span, "", (help,))])
+    choices = [[values.at(i) for i in range(values.count())] for values in domains.values()]
+    for combination in product(*choices):
+        yield space.build(dict(zip(domains, combination, strict=True)))

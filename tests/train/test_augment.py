@@ -1,0 +1,228 @@
+"""Augmentation and batches: each operation against its definition, and independence of how work is split."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from archc.train.augment import Augmenter, Place, crop, rotate, square
+from archc.train.batches import Batches
+from archc.train.rand_augment import OPERATIONS, rand_augment
+from archc.train.recipe import Augment
+from tests.peers import import_torchvision
+
+CPU = torch.device("cpu")
+IMAGES = torch.randint(0, 256, (32, 3, 12, 10), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+LABELS = torch.arange(32) % 10
+INDICES = torch.arange(100, 132)
+
+
+def augmenter(smoothing: float = 0.0, seed: int = 0, **changes: Any) -> Augmenter:
+    return Augmenter(Augment.model_validate(changes), (0.5,) * 3, (0.25,) * 3, 10, seed, CPU, smoothing)
+
+
+def applied(made: Augmenter, step: int = 0, epoch: int = 0) -> tuple[Tensor, Tensor]:
+    return made(IMAGES, LABELS, INDICES, Place(step, epoch, 0, 32))
+
+
+def functional() -> Any:
+    """torchvision's operations on one image."""
+    import_torchvision()
+    return importlib.import_module("torchvision.transforms.v2.functional")
+
+
+EVERYTHING: list[dict[str, Any]] = [
+    {}, {"flip": "random"}, {"flip": "alternating"}, {"crop": 2}, {"cutout": 4}, {"noise": 0.1}, {"rotation": 15},
+    {"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 0.2, "cutmix": 1.0}, {"rand_layers": 2},
+    {"one_of": {"none": 0.4, "noise": 0.2, "rotation": 0.2, "flip": 0.2}, "noise": 0.1, "rotation": 15},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", EVERYTHING, ids=str)
+def test_a_batch_is_a_function_of_seed_and_step(changes: dict[str, Any]) -> None:
+    first, targets = applied(augmenter(**changes))
+    again, same = applied(augmenter(**changes))
+    assert torch.equal(first, again)
+    assert torch.equal(targets, same)
+    torch.testing.assert_close(targets.sum(1), torch.ones(32))
+    if changes and changes != {"flip": "alternating"}:  # that one depends on the epoch alone
+        assert not torch.equal(first, applied(augmenter(**changes), step=1)[0])
+        assert not torch.equal(first, applied(augmenter(seed=1, **changes))[0])
+
+
+@pytest.mark.parametrize("changes", EVERYTHING, ids=str)
+@pytest.mark.parametrize("parts", [2, 4, 16])
+def test_parts_are_augmented_as_the_whole(changes: dict[str, Any], parts: int) -> None:
+    """Two ranks, or four micro-batches, see what one process with the whole batch sees."""
+    made = augmenter(0.1, **changes)
+    whole = applied(made)
+    size = 32 // parts
+    pieces = [
+        made(IMAGES[i : i + size], LABELS[i : i + size], INDICES[i : i + size], Place(0, 0, i, 32))
+        for i in range(0, 32, size)
+    ]
+    for index in (0, 1):
+        torch.testing.assert_close(torch.cat([p[index] for p in pieces]), whole[index], rtol=0, atol=1e-6)
+
+
+def test_without_augmentation_images_are_normalised() -> None:
+    images, targets = applied(augmenter(smoothing=0.1))
+    torch.testing.assert_close(images, (IMAGES / 255 - 0.5) / 0.25)
+    assert targets[0, 0] == pytest.approx(0.91)
+    assert targets[0, 1] == pytest.approx(0.01)
+
+
+def test_random_flips_mirror_about_half() -> None:
+    images, _ = applied(augmenter(flip="random"))
+    plain = augmenter().normalised(IMAGES)
+    mirrored = [bool(torch.equal(i, p.flip(2))) for i, p in zip(images, plain, strict=True)]
+    assert all(m or torch.equal(i, p) for m, i, p in zip(mirrored, images, plain, strict=True))
+    assert 8 <= sum(mirrored) <= 24
+
+
+def test_alternating_flips_take_turns() -> None:
+    made = augmenter(flip="alternating")
+    plain = made.normalised(IMAGES)
+    epochs = [applied(made, step=e, epoch=e)[0] for e in range(3)]
+    assert torch.equal(epochs[0], epochs[2])
+    assert torch.equal(epochs[1], epochs[0].flip(3))
+    kept = sum(bool(torch.equal(a, b)) for a, b in zip(epochs[0], plain, strict=True))
+    assert 8 <= kept <= 24
+
+
+def test_crops_are_windows_of_the_reflected_image() -> None:
+    x = torch.arange(2 * 5 * 6).reshape(2, 1, 5, 6).float()
+    padded = torch.nn.functional.pad(x, [2] * 4, mode="reflect")
+    found = crop(x, 2, torch.tensor([0.0, 0.999]), torch.tensor([0.5, 0.0]))
+    assert torch.equal(found[0, 0], padded[0, 0, 0:5, 2:8])
+    assert torch.equal(found[1, 0], padded[1, 0, 4:9, 0:6])
+
+
+def test_rotation_agrees_with_torchvision() -> None:
+    tv = functional()
+    interpolation = import_torchvision().transforms.InterpolationMode.BILINEAR
+    x = torch.rand(3, 3, 12, 10, generator=torch.Generator().manual_seed(0))
+    degrees = torch.tensor([-15.0, 0.0, 33.0])
+    for found, image, angle in zip(rotate(x, degrees), x, degrees.tolist(), strict=True):
+        torch.testing.assert_close(found, tv.rotate(image, angle, interpolation), rtol=0, atol=2e-3)
+
+
+def test_cutout_is_a_square_of_the_mean() -> None:
+    mask = square(torch.zeros(2, 3, 12, 10), 4, torch.tensor([0.5, 0.0]), torch.tensor([0.5, 0.0]))
+    assert mask.flatten(1).sum(1).tolist() == [16, 4]  # the second is cut by the corner
+    images, _ = applied(augmenter(cutout=4))
+    plain = augmenter().normalised(IMAGES)
+    changed = images != plain
+    assert bool((images[changed] == 0).all())
+    assert all(0 < int(c.any(0).sum()) <= 16 for c in changed)
+
+
+def test_noise_has_the_deviation_asked_for() -> None:
+    images, _ = applied(augmenter(noise=0.1))
+    assert float((images - augmenter().normalised(IMAGES)).std()) == pytest.approx(0.1 / 0.25, rel=0.05)
+
+
+@pytest.mark.parametrize("changes", [{"mixup": 1.0}, {"cutmix": 1.0}], ids=str)
+def test_mixed_targets_weigh_what_is_in_the_image(changes: dict[str, Any]) -> None:
+    """On images that are their label, each mixed image's mean is its target's mean label."""
+    labels = torch.arange(32) % 10
+    images = (labels * 25).byte().reshape(-1, 1, 1, 1).expand(-1, 3, 12, 10).contiguous()
+    mixed, targets = augmenter(**changes)(images, labels, INDICES, Place(0, 0, 0, 32))
+    means = (mixed.mean((1, 2, 3)) * 0.25 + 0.5) * 255 / 25
+    torch.testing.assert_close(means, targets @ torch.arange(10.0), rtol=0, atol=1e-3)
+    assert float(targets.max(1).values.min()) < 0.9
+
+
+def test_one_of_keeps_its_probabilities() -> None:
+    shares = {"none": 0.4, "noise": 0.2, "rotation": 0.2, "flip": 0.2}
+    made = augmenter(one_of=shares, noise=0.3, rotation=15)
+    plain = made.normalised(IMAGES)
+    same = flipped = 0
+    for step in range(60):
+        images, _ = applied(made, step)
+        same += sum(bool(torch.equal(a, b)) for a, b in zip(images, plain, strict=True))
+        flipped += sum(bool(torch.equal(a, b.flip(2))) for a, b in zip(images, plain, strict=True))
+    assert same / 1920 == pytest.approx(0.4, abs=0.05)
+    assert flipped / 1920 == pytest.approx(0.2, abs=0.04)
+
+
+COLOUR = (
+    "brightness",
+    "colour",
+    "contrast",
+    "sharpness",
+    "posterize",
+    "solarize",
+    "autocontrast",
+    "equalize",
+)
+
+
+@pytest.mark.parametrize("name", COLOUR)
+def test_colour_operations_agree_with_torchvision(name: str) -> None:
+    tv = functional()
+    peers = {
+        "brightness": lambda x: tv.adjust_brightness(x, 1.45), "colour": lambda x: tv.adjust_saturation(x, 1.45),
+        "contrast": lambda x: tv.adjust_contrast(x, 1.45), "sharpness": lambda x: tv.adjust_sharpness(x, 1.45),
+        "posterize": lambda x: tv.posterize(x, 6), "solarize": lambda x: tv.solarize(x, 128),
+        "autocontrast": tv.autocontrast, "equalize": tv.equalize,
+    }  # fmt: skip
+    found = OPERATIONS[name](IMAGES / 255, torch.full((32,), 0.5)) * 255
+    expected = torch.stack([peers[name](image) for image in IMAGES]).float()
+    assert float((found - expected).abs().max()) <= 2.0  # torchvision rounds on the way
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_operations_keep_shape_and_range(name: str) -> None:
+    for shape in ((4, 3, 12, 10), (4, 1, 9, 9)):
+        x = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+        found = OPERATIONS[name](x, torch.tensor([-1.0, -0.3, 0.3, 1.0]))
+        assert found.shape == x.shape
+        assert float(found.min()) >= 0
+        assert float(found.max()) <= 1
+
+
+@pytest.mark.parametrize(("name", "axis"), [("shear_x", 3), ("shear_y", 2)])
+def test_shears_move_rows_by_their_distance_from_the_centre(name: str, axis: int) -> None:
+    x = torch.zeros(1, 1, 21, 21)
+    x.select(axis, 10).fill_(1)
+    found = OPERATIONS[name](x, torch.tensor([1.0]))[0, 0]
+    lines = found if axis == 3 else found.T
+    places = [int(line.argmax()) for line in lines]
+    slope = (places[20] - places[0]) / 20
+    assert abs(slope) == pytest.approx(0.3, abs=0.05)
+    assert places[10] == 10
+
+
+def test_rand_augment_gives_images_operations_of_their_own() -> None:
+    x = IMAGES[:1].expand(64, -1, -1, -1) / 255
+    uniform = torch.rand(64, 3, generator=torch.Generator().manual_seed(0))
+    found = rand_augment(x, 1, 15, uniform)
+    assert len({f.numpy().tobytes() for f in found}) >= len(OPERATIONS) - 2
+
+
+def test_an_epoch_sees_every_example_once_whatever_the_world() -> None:
+    for world in (1, 2, 4):
+        ranks = [Batches(103, 8, 5, r, world) for r in range(world)]
+        assert ranks[0].epoch_steps == 12
+        for epoch in (0, 1):
+            steps = range(12 * epoch, 12 * epoch + 12)
+            seen = torch.cat([torch.cat([b.indices(s) for b in ranks]) for s in steps])
+            assert len(set(seen.tolist())) == 96
+            whole = Batches(103, 8, 5)
+            assert torch.equal(seen, torch.cat([whole.indices(s) for s in steps]))
+    assert not torch.equal(Batches(103, 8, 5).indices(0), Batches(103, 8, 5).indices(12))
+    used = Batches(103, 8, 5)
+    used.indices(20)
+    assert torch.equal(used.indices(7), Batches(103, 8, 5).indices(7))  # no matter what was asked before
+
+
+def test_batches_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="larger than"):
+        Batches(7, 8, 0)
+    with pytest.raises(ValueError, match="does not divide among 3"):
+        Batches(70, 8, 0, 0, 3)
