@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from archc.analyses.call_sites import Definition, assignment_before, names_in
@@ -23,11 +24,11 @@ MAX_DEPTH = 32
 class Evaluation:
     """Values of expressions, by the scope they stand in."""
 
-    def __init__(self, graph: Graph, target: Target) -> None:
+    def __init__(self, graph: Graph, target: Target, given: Mapping[str, Any] | None = None) -> None:
         self.graph = graph
         self.target = target
         self._body = Body(())  # holds the variances of the tensors that come up
-        self._variances = reference_variances(target, graph)
+        self._variances = reference_variances(target, graph, given)
 
     def home(self, scope: int) -> int:
         """The innermost scope around that is a block call, else the arch."""

@@ -6,6 +6,7 @@ depends on a loop, is left out rather than guessed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,16 +55,17 @@ class NotFound(Exception):
         self.help = help
 
 
-def why(graph: Graph, target: Target, path: str) -> tuple[Step, ...]:
+def why(graph: Graph, target: Target, path: str, given: Mapping[str, Any] | None = None) -> tuple[Step, ...]:
     """The way back from `PATH.ATTR`, the number itself first.
 
     PATH is that of a node or of a scope, ATTR an argument of its op or block; of a node also channels, height,
-    width and the figures. target: what the graph was elaborated from. Raises NotFound.
+    width and the figures. target: what the graph was elaborated from, given: the arguments it was loaded with.
+    Raises NotFound, and ValueError when graph and target do not belong together.
     """
     where, _, attribute = path.rpartition(".")
     nodes = {graph.path(n): n for n in graph.nodes}
     scopes = {graph.scope_path(i): i for i in range(len(graph.scopes))}
-    search = _Search(graph, target, Evaluation(graph, target))
+    search = _Search(graph, target, Evaluation(graph, target, given))
     if path in nodes or path in scopes:
         owner = nodes.get(path)
         known = list(owner.op.arguments()) if owner else [n for n, _ in graph.scopes[scopes[path]].arguments]

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from archc.elaborate.arch import ArchRun
 from archc.elaborate.builder import AliasItem, Item, NodeItem, node_variance
 from archc.elaborate.definition import Definition
 from archc.elaborate.run import Run
 from archc.elaborate.values import Failure, Fatal
 from archc.ir import Graph
+from archc.syntax import ast
 
 Variance = float | str
 """A variance, or the name of the op that has no rule."""
 
 
-def reference_variances(target: Definition, graph: Graph) -> tuple[Variance, ...]:
+def reference_variances(
+    target: Definition, graph: Graph, given: Mapping[str, Any] | None = None
+) -> tuple[Variance, ...]:
     """The variance of each node of a graph, by id, as the language has it (input 1, see docs/language.md).
 
-    target: what the graph was elaborated from, with the arguments it has. A string names the op without a rule.
-    Raises ValueError when the two do not belong together.
+    target: what the graph was elaborated from; given: the arguments it was loaded with (the graph keeps ops as
+    texts only). A string names the op without a rule. Raises ValueError when the two do not belong together.
     """
     target.module.library.caches.trim()
     run = Run(target.module.library.caches, None, target.module.source.name)
     state = ArchRun(target, run, graph.inputs[0].shape)
     try:
-        state.build(dict(graph.arguments))
+        ops = {
+            p.name for p in target.arch.params if p.type is not None and "op" in (p.type.name, *_of(p.type))
+        }
+        state.build({n: v for n, v in graph.arguments if n not in ops} | dict(given or {}))
     except (Failure, Fatal):
         raise ValueError(f"{graph.name} does not elaborate from {target.module.source.name}") from None
     found: list[Variance] = []
@@ -35,6 +44,11 @@ def reference_variances(target: Definition, graph: Graph) -> tuple[Variance, ...
     if len(kept) != len(graph.nodes):
         raise ValueError(f"{graph.name} has other nodes than {target.module.source.name} gives")
     return tuple(kept)
+
+
+def _of(kind: ast.TypeExpr) -> tuple[str, ...]:
+    """The names of the types a list or tuple holds."""
+    return tuple(name for inner in kind.args for name in (inner.name, *_of(inner)))
 
 
 def _aliases(items: list[Item]) -> list[int]:

@@ -89,12 +89,8 @@ def _rendered(found: list[Edf], suffix: str, column: str) -> str | bytes:
         return "\n".join(lines) + "\n"
     if suffix not in (".png", ".svg"):
         raise click.UsageError("-o: the name must end in .csv, .png or .svg")
-    try:
-        from archc.spaces.plots import edf_figure
-    except ImportError as error:
-        if error.name != "matplotlib":
-            raise
-        raise click.ClickException("plots need matplotlib: pip install 'archc[report]'") from None
+    from archc.spaces.plots import edf_figure
+
     return edf_figure(found, column, suffix[1:])
 
 

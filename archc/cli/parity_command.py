@@ -194,9 +194,7 @@ def _print_first(graph: Graph, report: Report) -> None:
         click.echo(f"\nfirst difference: {first.ours} ({op}) matches no module there")
     else:
         what = "makes" if first.where == "output" else "reads"
-        click.echo(
-            f"\nfirst difference: what {first.ours} ({op}) {what}, off by {_error_text(first.error)}"
-        )
+        click.echo(f"\nfirst difference: what {first.ours} ({op}) {what}, off by {_error_text(first.error)}")
         click.echo(f"  there: {first.theirs}")
     for d in first.differences:
         click.echo(f"  {difference_text(d)}")

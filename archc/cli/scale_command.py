@@ -138,7 +138,7 @@ def _search(spec: str, score: str, step: float, format_: str) -> None:
     if format_ == "json":
         print_json([{"alpha": c.alpha, "beta": c.beta, "gamma": c.gamma, "score": c.score} for c in found])
         return
-    click.echo(f"{spec}: {len(found)} candidates with α·β²·γ² within 0.05 of 2, scored by {score}")
+    click.echo(f"{spec}: {len(found)} candidates with α·β²·γ² within 0.1 of 2, scored by {score}")
     print_table(
         ("alpha", "beta", "gamma", "α·β²·γ²", "score"),
         [

@@ -59,7 +59,10 @@ def command(
     from archc.analyses.signal import points, warnings
 
     graph = load_graph(spec, params, input_, sample)
-    variances = reference_variances(arch_definition(spec), graph)
+    try:
+        variances = reference_variances(arch_definition(spec), graph, dict(params))
+    except ValueError as problem:
+        raise click.ClickException(f"{problem}: open choices that were sampled cannot be followed") from None
     found = points(graph, variances)
     measured = _measured(graph, found, batch, pixels == "constant") if measure else None
     problems = warnings(graph, variances)

@@ -39,7 +39,9 @@ def command(
 
     graph = load_graph(spec, params, input_, sample)
     try:
-        steps = why(graph, arch_definition(spec), path)
+        steps = why(graph, arch_definition(spec), path, dict(params))
+    except ValueError as problem:
+        raise click.ClickException(f"{problem}: open choices that were sampled cannot be traced") from None
     except NotFound as problem:
         raise click.ClickException("\n  = help: ".join((str(problem), *problem.help))) from None
     if format_ == "json":

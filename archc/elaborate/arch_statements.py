@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from archc.diagnostics import Diagnostic, Span
-from archc.elaborate.arithmetic import is_number
 from archc.elaborate.builder import InstanceItem
-from archc.elaborate.expressions import Closure
 from archc.elaborate.foreign import keyword_help
 from archc.elaborate.frame import ElabFrame, StackEntry
+from archc.elaborate.inputs import LOST_INPUT, add_input, input_shape
 from archc.elaborate.operators import hint_of, truth
 from archc.elaborate.order import arithmetic_first, hoist
 from archc.elaborate.signature import BlockTarget, op_called
@@ -28,10 +26,8 @@ from archc.elaborate.values import (
     fail,
     is_op,
     show,
-    show_shape,
 )
-from archc.ops.base import FREE, Cost, Shape
-from archc.ops.input import Input
+from archc.ops.base import Cost, Shape
 from archc.syntax import ast
 
 
@@ -55,8 +51,6 @@ METRICS: dict[str, Callable[[Costs], int]] = {
     "train_params": lambda g: g.cost.params + g.train_only_cost.params,
 }
 """What `expect` and `require` may speak of; `train_params` counts the train-only heads too."""
-
-MAX_SIDE = 2**20
 
 
 @dataclass(slots=True)
@@ -99,47 +93,26 @@ class ArchCompiler(StatementCompiler):
                 raise fail("E0505", f"there are two inputs called `{name}`", node.span, "the second",
                            ("name them: `input image: 3 x 224 x 224`",))  # fmt: skip
             try:
-                shape = self._input_shape(f, dims, node)
+                shape = input_shape(f, dims, node)
             except Failure:
-                _add_input(f, name, (3, 224, 224)[: len(dims)], node.span)
+                add_input(f, name, (3, 224, 224)[: len(dims)], node.span)
                 raise
-            _add_input(f, name, shape, node.span)
+            add_input(f, name, shape, node.span)
 
         return input_
-
-    def _input_shape(self, f: ElabFrame, dims: list[Closure], node: ast.Input) -> tuple[int, ...]:
-        if len(node.dims) == 1 and isinstance(node.dims[0], ast.TupleExpr):
-            sizes = " x ".join(d.span.text for d in node.dims[0].items)
-            raise fail("E0513", "the dimensions of an input are joined by `x`", node.dims[0].span,
-                       "a tuple", (f"write `input {sizes}`",))  # fmt: skip
-        shape = tuple(_dimension(d(f), at.span) for d, at in zip(dims, node.dims, strict=True))
-        given = f.run.arch.input_override
-        if given is None:
-            _warn_of_channels_last(f, shape, node.span)
-            return shape
-        if f.run.arch.inputs:
-            raise fail("E0512", "an input size can be given only where there is one input", node.span,
-                       "a second input", ("make the sizes parameters of the arch",))  # fmt: skip
-        if not isinstance(given, tuple | list):
-            raise fail("E0512", f"an input size is a tuple, not {show(given)}", node.span,
-                       f"declared as {show_shape(shape)}", (f"write ({', '.join(map(str, shape))})",))  # fmt: skip
-        if len(given) != len(shape):
-            raise fail("E0512", f"the input has {len(shape)} dimensions, but {len(given)} were given", node.span,
-                       f"declared as {show_shape(shape)}", (f"give sizes for all, as in {show_shape(shape)}",))  # fmt: skip
-        return tuple(_dimension(d, node.span) for d in given)
 
     def gap(self, error: Span) -> Execute:
         """As for any body; a lost `input` is made up, so that its sections are still checked."""
         spoiled = super().gap(error)
         line, _ = error.source.position(error.start)
-        found = re.match(r"\s*input\b\s*(?:(\w+)\s*:)?", error.source.line(line))
+        found = LOST_INPUT.match(error.source.line(line))
         if found is None:
             return spoiled
         name = found[1] or "x"
 
         def gap(f: ElabFrame) -> tuple[Any] | None:
             if name not in f.run.arch.inputs:
-                _add_input(f, name, (3, 224, 224), error)
+                add_input(f, name, (3, 224, 224), error)
             return spoiled(f)
 
         return gap
@@ -361,31 +334,6 @@ def _count(value: Any, span: Span) -> int:
         raise fail("E0905", f"{value:,} repetitions make more than 20,000 nodes", span, "too many",
                    ("a graph holds at most 20,000 nodes",))  # fmt: skip
     return value
-
-
-def _dimension(value: Any, span: Span) -> int:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if type(value) is not int or not is_number(value) or not 1 <= value <= MAX_SIDE:
-        raise fail("E0513", f"an input dimension is an int from 1 to {MAX_SIDE:,}, not {show(value)}", span,
-                   f"this is {a_type(value)}", ("channels, height and width: `input 3 x 224 x 224`",))  # fmt: skip
-    return value
-
-
-def _add_input(f: ElabFrame, name: str, shape: tuple[int, ...], span: Span) -> None:
-    arch = f.run.arch
-    f.vars[name] = f.body.add_node(Input(shape), (), (), shape, FREE, name, span, 0)
-    if not arch.inputs:
-        f.current = name
-    arch.inputs.append(name)
-
-
-def _warn_of_channels_last(f: ElabFrame, shape: tuple[int, ...], span: Span) -> None:
-    if len(shape) == 3 and shape[0] == shape[1] > shape[2] and shape[2] in (1, 3, 4):
-        height, width, channels = shape
-        message = f"this input has {height} channels of {width}×{channels} pixels"
-        help = (f"channels come first: `input {channels} x {height} x {width}`",)
-        f.run.report(Diagnostic("W0202", message, span, "channels last?", help))
 
 
 def _in_section(kind: str, name: str) -> str:

@@ -81,7 +81,9 @@ class Collected:
 
     def add(self, more: list[Diagnostic]) -> None:
         for d in more:
-            key = (d.code, d.span.source.name, d.span.start, d.span.end, d.message)
+            # a name is undefined once, however often it is used
+            at = (0, 0) if d.code == "E0201" else (d.span.start, d.span.end)
+            key = (d.code, d.span.source.name, *at, d.message)
             if key not in self._seen:
                 self._seen.add(key)
                 self.diagnostics.append(d)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from archc.diagnostics import Diagnostic, Span
@@ -24,7 +24,21 @@ def static_problems(module: Module) -> list[Diagnostic]:
         if len(checker.found) >= MAX_DIAGNOSTICS:
             break
         checker.declaration(declaration)
-    return checker.found
+    return [_with_other_uses(d, checker.undefined.get(d.span.text, [])) for d in checker.found]
+
+
+def _with_other_uses(diagnostic: Diagnostic, uses: list[Span]) -> Diagnostic:
+    """An undefined name is reported once, with the other lines that use it."""
+    if diagnostic.code != "E0201" or len(uses) < 2:
+        return diagnostic
+    lines = sorted(
+        {s.source.position(s.start)[0] for s in uses} - {uses[0].source.position(uses[0].start)[0]}
+    )
+    if not lines:
+        return diagnostic
+    more = ", …" if len(lines) > 8 else ""
+    listed = ", ".join(map(str, lines[:8])) + more
+    return replace(diagnostic, notes=(f"also in line{'s' * (len(lines) > 1)} {listed}",))
 
 
 class _Checker:
@@ -32,6 +46,7 @@ class _Checker:
         self.module = module
         self.found: list[Diagnostic] = []
         self.circle = False
+        self.undefined: dict[str, list[Span]] = {}  # the uses of each
 
     def declaration(self, node: ast.Stmt) -> None:
         if isinstance(node, ast.BlockDef | ast.ArchDef):
@@ -124,6 +139,10 @@ class _Checker:
             if failure.diagnostic is not None:
                 self.found.append(failure.diagnostic)
             return
+        if node.id in self.undefined:
+            self.undefined[node.id].append(node.span)
+            return
+        self.undefined[node.id] = [node.span]
         self._add(
             "E0201", f"`{node.id}` is not defined", node.span,
             self.module.name_help(node.id, names), "not found",

@@ -12,15 +12,36 @@ from archc.elaborate.values import a_type, fail, show
 from archc.syntax import ast
 
 _LOST = re.compile(
-    r"\s*(?:(?:block|arch|variant|fn|def|class|model|network)\s+(\w+)|from\s+[\w.]+\s+import\s+(.*)|import\s+(.*)"
+    r"\s*(?:(?:block|arch|variant|fn|def|class|model|network)\s+(\w+)|for\b(.*?)\bin\b"
     r"|([\w\s,()]+?)\s*(?::=|\+?=(?!=)))"
+)
+_IMPORT = re.compile(r"\s*(?:from|import)\b")
+_SETTING = re.compile(r"\s*(?:set|info|output)\b")
+_SWALLOWS = re.compile(
+    r"(?!\s*(?:arch|block|variant|import|from|info|set|stem|stage|head|return|output|expect|require|fn)\b)"
 )
 
 
 def names_lost(error: Span) -> list[str]:
     """The names that a line with a syntax error was to give a meaning to."""
-    line, _ = error.source.position(error.start)
-    found = _LOST.match(error.source.line(line)[:200])
+    number, _ = error.source.position(error.start)
+    names = _named_in(error.source.line(number))
+    while error.text in ("(", "[") and len(names) < 100:  # an open bracket swallows the lines below
+        number += 1
+        line = error.source.line(number)
+        if not line.strip() or _SWALLOWS.match(line) is None:
+            break
+        names += _named_in(line)
+    return names
+
+
+def _named_in(line: str) -> list[str]:
+    line = line[:400]
+    if _IMPORT.match(line):
+        return re.findall(r"[A-Za-z_]\w*", line)
+    if _SETTING.match(line):
+        return re.findall(r"([A-Za-z_]\w*)\s*=(?!=)", line)
+    found = _LOST.match(line)
     return re.findall(r"[A-Za-z_]\w*", " ".join(g for g in found.groups() if g)) if found else []
 
 

@@ -35,11 +35,11 @@ def make_foreign(name: str, **arguments: Any) -> nn.Module:
 
 
 def _callable(module_name: str, attribute: str) -> Callable[..., Any]:
-    module = _import(module_name)
+    module = import_foreign(module_name)
     found = getattr(module, attribute, None)
     if found is None and hasattr(module, "__path__") and not module_name.endswith(".models"):
         try:
-            module = _import(f"{module_name}.models")
+            module = import_foreign(f"{module_name}.models")
         except ArchError as error:
             # it is fine for a package to have no `models`; the name is then missing from the package itself
             if not isinstance(error.__cause__, ModuleNotFoundError):
@@ -55,7 +55,8 @@ def _callable(module_name: str, attribute: str) -> Callable[..., Any]:
     return checked
 
 
-def _import(name: str) -> Any:
+def import_foreign(name: str) -> Any:
+    """A module of another package; raises ArchError (E0606) where that fails."""
     with _failing(
         "E0606",
         f"{name} cannot be imported",

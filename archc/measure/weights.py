@@ -13,7 +13,7 @@ from torch import nn
 
 from archc.diagnostics import NOWHERE, ArchError, Diagnostic, Source, Span, nearest
 
-SHOWN = 20  # keys listed in one message
+SHOWN = 1000  # keys listed in one message
 
 COUNTER = "num_batches_tracked"
 """A buffer of batch normalisation that counts training steps: networks that lack it are the same networks."""
@@ -107,11 +107,11 @@ def load_weights(module: nn.Module, path: Path, keymap: Mapping[str, Target] | N
     refused = {key.partition(":")[0] for key in mismatched}
     missing = [k for k in ours if k not in state and k not in refused and not k.endswith(COUNTER)]
     problems = [
-        _problem(code, f"{path.name}: {len(keys)} {what}", path, _listed(keys), help)
+        _problem(code, f"{path.name} {what.format(_count(keys))}", path, _listed(keys), help)
         for code, keys, what, help in (
-            ("E0602", missing, "tensors of the network are not in the file", _missing_help(missing, given)),
-            ("E0603", unexpected, "tensors of the file have no place in the network", ()),
-            ("E0604", mismatched, "tensors have the wrong shape", ()),
+            ("E0602", missing, "lacks {} of the network", _missing_help(missing, given)),
+            ("E0603", unexpected, "holds {} with no place in the network", ()),
+            ("E0604", mismatched, "holds {} of another shape", ()),
         )
         if keys
     ]
@@ -133,6 +133,10 @@ def _missing_help(missing: list[str], given: Mapping[str, torch.Tensor]) -> tupl
     close = nearest(missing[0], given)
     hint = f"the file's nearest to `{missing[0]}` is `{close}`; " if close else ""
     return (f"{hint}make a keymap with `archc parity SPEC --with … --save-keymap FILE`",)
+
+
+def _count(keys: list[str]) -> str:
+    return f"{len(keys)} tensor{'s' * (len(keys) > 1)}"
 
 
 def _listed(keys: list[str]) -> tuple[str, ...]:

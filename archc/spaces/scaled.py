@@ -78,7 +78,7 @@ def scorer(expression: str) -> Callable[[Graph, Scale], float]:
     """An expression of a network's figures and of its scale as a function. Raises ArchError."""
     names = (*METRICS, *PARAMETERS)
     source = Source("--score", expression)
-    module = Module(library(), source, parse(Source("--score", ""))[0], [], 0)
+    module = Module(library(), source, parse(Source("--score", ""))[0], [], 0, shipped=False)
     compute = ExpressionCompiler(module, frozenset(names)).compile(parse_expression(expression, "--score"))
 
     def score(graph: Graph, by: Scale) -> float:

@@ -80,7 +80,7 @@ class Coefficients:
         return self.alpha * self.beta**2 * self.gamma**2
 
 
-def candidates(step: float = 0.05, tolerance: float = 0.05) -> Iterator[tuple[float, float, float]]:
+def candidates(step: float = 0.05, tolerance: float = 0.1) -> Iterator[tuple[float, float, float]]:
     """The grid of (α, β, γ) from 1 up whose α·β²·γ² is 2 within a tolerance."""
     for i in range(int(1 / step) + 1):
         for j in range(int(0.5 / step) + 1):
@@ -91,7 +91,7 @@ def candidates(step: float = 0.05, tolerance: float = 0.05) -> Iterator[tuple[fl
 
 
 def search(
-    score: Callable[[Scale], float], *, step: float = 0.05, tolerance: float = 0.05
+    score: Callable[[Scale], float], *, step: float = 0.05, tolerance: float = 0.1
 ) -> list[Coefficients]:
     """Score every candidate at φ = 1, best first. `score`: the higher the better; train it, time it, count it."""
     found = [

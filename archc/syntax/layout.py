@@ -130,14 +130,54 @@ def too_deep(tokens: Tokens) -> Diagnostic | None:
 
 def lay_out(tokens: Tokens) -> Laid:
     """Drops the newlines that do not count and repairs brackets, reporting each that has no partner."""
-    first = _Layout(tokens, close_at_declarations=False)
-    if not first.brace_left_open:
-        return first.laid
-    return _Layout(tokens, close_at_declarations=True).laid
+    first = _Layout(tokens)
+    if first.brace_left_open:
+        return _Layout(tokens, close_at_declarations=True).laid
+    if first.brace_too_many:
+        lacking = _headers_without_brace(tokens)
+        return _Layout(tokens, lacking=lacking, extra=frozenset() if lacking else first.too_early()).laid
+    return first.laid
+
+
+def _headers_without_brace(tokens: Tokens) -> frozenset[int]:
+    """The last tokens of lines that should end in `{`, as what follows is indented further."""
+    tables = load()
+    newline, lbrace, colon = tables.terminals.index("_NL"), tables.literals["{"], tables.literals[":"]
+    words = {tables.keywords[word] for word in ("arch", "block", "for", "if")}
+    found = set()
+    start = 0
+    for i, kind in enumerate(tokens.kinds):
+        if kind != newline:
+            continue
+        line = tokens.kinds[start:i]
+        begin = next((word for word in line if word != tables.literals["}"]), BAD)
+        header = begin in words or (begin == tables.keywords["else"] and len(line) > 1)
+        if header and lbrace not in line and line[-1] != colon and i + 1 < len(tokens.kinds):
+            after = next((j for j in range(i, len(tokens.kinds)) if tokens.kinds[j] != newline), i)
+            if indentation(tokens, after) > indentation(tokens, start):
+                found.add(i - 1)
+        start = i + 1
+    return frozenset(found)
+
+
+def indentation(tokens: Tokens, i: int) -> int:
+    """How many blanks begin the line of token i."""
+    text, offset = tokens.source.text, tokens.starts[i]
+    line = text[text.rfind("\n", 0, offset) + 1 : offset + 1].expandtabs(4)
+    return len(line) - len(line.lstrip(" "))
 
 
 class _Layout:
-    def __init__(self, tokens: Tokens, *, close_at_declarations: bool) -> None:
+    """lacking: after which tokens a `{` is missing. extra: the `}`s that are too many."""
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        *,
+        close_at_declarations: bool = False,
+        lacking: frozenset[int] = frozenset(),
+        extra: frozenset[int] = frozenset(),
+    ) -> None:
         tables = load()
         self._tokens = tokens
         self._open: list[_Open] = []
@@ -147,7 +187,8 @@ class _Layout:
         self._newline = tables.terminals.index("_NL")
         self._out = Tokens(tokens.source)
         self.laid = Laid(self._out)
-        self.brace_left_open = False
+        self._extra = extra
+        self.brace_left_open = self.brace_too_many = False
         arrow, else_ = tables.literals["->"], tables.keywords["else"]
         in_, rbrace = tables.keywords["in"], tables.literals["}"]
         starters = {tables.keywords[word] for word in _LINE_STARTERS}
@@ -189,6 +230,8 @@ class _Layout:
                 self._put(kind, i)
             else:
                 self._close(bracket, kind, i)
+            if i in lacking:
+                self._add_brace(i)
             before = kind
         self._finish(rbrace)
 
@@ -204,8 +247,9 @@ class _Layout:
         self.laid.reported.append(0)
 
     def _close(self, bracket: str, kind: int, i: int) -> None:
-        partner = self._partner(bracket)
+        partner = -1 if i in self._extra else self._partner(bracket)
         if partner < 0:
+            self.brace_too_many |= bracket == "}"
             if self.laid.errors.room():
                 self._report_closer(bracket, i)
             return
@@ -214,7 +258,7 @@ class _Layout:
         self._put(kind, i)
         opened = self._open.pop()
         self._round -= bracket != "}"
-        if bracket == "}" and self._indentation(opened.token) != self._indentation(i):
+        if bracket == "}" and indentation(self._tokens, opened.token) != indentation(self._tokens, i):
             self._crooked.append((opened.token, i))
 
     def _partner(self, bracket: str) -> int:
@@ -240,6 +284,26 @@ class _Layout:
             self._give_up(opened)
         self._insert(BAD, self._out.ends[-1])
 
+    def too_early(self) -> frozenset[int]:
+        """The first `}` that stands further in than what it closes, where there is one too many."""
+        deeper = (
+            closer
+            for opener, closer in self._crooked
+            if indentation(self._tokens, closer) > indentation(self._tokens, opener)
+        )
+        return frozenset([next(deeper, -1)])
+
+    def _add_brace(self, i: int) -> None:
+        """Goes on as if `{` followed token i."""
+        end = self._tokens.ends[i]
+        if self.laid.errors.room():
+            span, help_ = Span(self._tokens.source, end, end), ("a body stands in braces: `{ … }`",)
+            self.laid.errors.add(
+                Diagnostic("E0120", "unexpected end of the line", span, "expected `{`", help=help_)
+            )
+        self._open.append(_Open("{", i, len(self._out.kinds)))
+        self._insert(load().literals["{"], end)
+
     def _finish(self, rbrace: int) -> None:
         end = len(self._tokens.source.text)
         while self._open:
@@ -259,12 +323,6 @@ class _Layout:
             self._report_opener(opened)
 
     # ------------------------------------------------------------ what is said of it
-
-    def _indentation(self, i: int) -> int:
-        """How many blanks begin the line of token i."""
-        text, offset = self._tokens.source.text, self._tokens.starts[i]
-        line = text[text.rfind("\n", 0, offset) + 1 : offset + 1]
-        return len(line) - len(line.lstrip(" \t"))
 
     def _report_opener(self, opened: _Open) -> None:
         token = opened.token

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import torch
 
 from archc.ir import Graph
+from archc.ir.json_graph import to_json_text
 from archc.train import checkpoint, storage
 from archc.train.clock import peak_memory
 from archc.train.datasets import Dataset
@@ -66,6 +67,7 @@ def run(
             return found
         if ranks.leads:
             storage.write(directory / "recipe.toml", to_toml(recipe).encode(), milestone)
+            storage.write(directory / "network.json", to_json_text(graph).encode(), milestone)
         begun, first = time.perf_counter(), trainer.step
         scores = trainer.train()
     seconds = time.perf_counter() - begun

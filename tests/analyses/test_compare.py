@@ -126,7 +126,8 @@ def test_why_knows_shapes_standard_deviations_and_strides() -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", ["resnet50", "nfnet_f0", "efficientnet_b3", "unet", "googlenet", "nf_regnet_b1"]
+    "spec",
+    ["resnet50", "wide_resnet50_2", "nfnet_f0", "efficientnet_b3", "unet", "googlenet", "nf_regnet_b1"],
 )
 def test_why_never_contradicts_the_graph(spec: str) -> None:
     """Every argument of every op explains itself, and what is evaluated again is what the graph has."""

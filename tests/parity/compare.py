@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import importlib
-from typing import Any
 
 import torch
 from torch import Tensor, nn

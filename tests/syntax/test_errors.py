@@ -300,7 +300,7 @@ def test_what_parsed_is_kept() -> None:
         ("block f(x, y {\n  return x\n}\n", [1]),
         ("arch a() {\n  head f(\n}\nblock f(x) { return x }\n", [2]),
         ("block f(x) {\n  return x\nblock g(x) {\n  return x\n}\n", [1]),
-        ("arch a() {\n  if b {\n  }\n  }\n}\n", [5]),
+        ("arch a() {\n  if b {\n  }\n  }\n}\n", [4]),
         ('arch a() {\n  b = "c\n  d = "e\n}\n', [2, 3]),
     ],
 )

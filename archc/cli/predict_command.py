@@ -1,0 +1,51 @@
+"""`archc predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from archc.cli.console import fail, print_json
+from archc.cli.options import format_option
+from archc.cli.training import training_problems
+
+EPILOG = """\b
+Example:
+  archc predict runs/first photo.jpg another.png --top 3"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument(
+    "images", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option("--top", type=click.IntRange(min=1), default=1, show_default=True, help="Classes to show.")
+@click.option("--device", default="", metavar="NAME", help="cpu, cuda, …  [default: what there is]")
+@format_option
+@click.pass_context
+def command(
+    ctx: click.Context, run: Path, images: tuple[Path, ...], top: int, device: str, format_: str
+) -> None:
+    """Class and probability of images, by a trained network."""
+    with training_problems(ctx):
+        from archc.train.finished import open_run, predict
+        from archc.train.ranks import ranks
+
+        found = {}
+        failed = False
+        with ranks(device) as group:
+            opened = open_run(run, group.device)
+            for image in images:
+                try:
+                    found[str(image)] = predict(opened, image.read_bytes())[:top]
+                except (OSError, ValueError, SyntaxError):
+                    fail(f"{image} cannot be read as an image")
+                    failed = True
+    if format_ == "json":
+        print_json({n: [{"class": c, "probability": p} for c, p in best] for n, best in found.items()})
+    else:
+        for name, best in found.items():
+            click.echo(f"{name}: " + ", ".join(f"{c} {p:.1%}" for c, p in best))
+    if failed:
+        ctx.exit(1)

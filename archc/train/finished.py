@@ -1,0 +1,114 @@
+"""A finished run, read back from its directory: the network, its weights, and what it was told of its data."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from archc.backends import torch_module
+from archc.ir import Graph
+from archc.ir.json_graph import from_json
+from archc.train.datasets import DataError, Split, load_dataset
+from archc.train.network import predict_with, spec_hash
+from archc.train.readers import decode
+from archc.train.recipe import Recipe, load_recipe
+from archc.train.session import SessionError
+
+
+@dataclass(frozen=True)
+class Finished:
+    """graph and module in eval mode; result: what `result.json` holds."""
+
+    graph: Graph
+    module: nn.Module
+    recipe: Recipe
+    result: dict[str, Any]
+    device: torch.device
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) uint8 as the network was trained to see them."""
+        moments = [
+            torch.tensor(self.result["normalisation"][k], device=self.device).reshape(1, -1, 1, 1)
+            for k in ("mean", "std")
+        ]
+        return (images.to(self.device).float() / 255 - moments[0]) / moments[1]
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """(N, classes) of uint8 images."""
+        logits = predict_with(self.module, None, self.normalised(images))
+        return logits.float().softmax(1)
+
+
+def open_run(directory: Path, device: torch.device, weights: str = "") -> Finished:
+    """The run in a directory. weights: "model" or "ema"; default: the average where there is one.
+
+    Raises SessionError where the run is not finished or its files do not belong together.
+    """
+    result = directory / "result.json"
+    if not result.exists():
+        raise SessionError(f"{directory} holds no finished run: there is no result.json")
+    chosen = weights or ("ema" if (directory / "ema.safetensors").exists() else "model")
+    try:
+        found = json.loads(result.read_text())
+        graph = from_json(json.loads((directory / "network.json").read_text()))
+        if spec_hash(graph) != found["spec_sha256"]:
+            raise SessionError(f"{directory}: network.json is not the network of result.json")
+        module = torch_module.compile(graph)
+        module.load_state_dict(safetensors.torch.load_file(directory / f"{chosen}.safetensors"))
+    except (ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise SessionError(f"{directory} is damaged: {error}") from None
+    recipe = load_recipe(directory / "recipe.toml")
+    return Finished(graph, module.to(device).eval(), recipe, found, device)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Shares of right answers: of all examples, within the best five, and of each class."""
+
+    examples: int
+    accuracy: float
+    top5: float
+    classes: dict[str, float]
+
+
+def evaluate(run: Finished, recipe: Recipe) -> Evaluation:
+    """How a run does on the held-out examples of the data a recipe names. Raises DataError."""
+    data = load_dataset(recipe.data, run.graph.inputs[0].shape, recipe.seed)
+    if len(data.classes) != len(run.result["classes"]):
+        raise DataError(f"the data has {len(data.classes)} classes, the network {len(run.result['classes'])}")
+    return score(run, data.test, data.classes, recipe.data.eval_batch)
+
+
+def score(run: Finished, split: Split, classes: tuple[str, ...], batch: int) -> Evaluation:
+    """The scores of the examples of a split."""
+    best = torch.cat(
+        [
+            run.probabilities(images).topk(min(5, len(classes))).indices.cpu()
+            for images in torch.split(split.images, batch)
+        ]
+    )
+    right = best == split.labels.cpu()[:, None]
+    by_class = {}
+    for number, name in enumerate(classes):
+        own = right[split.labels.cpu() == number, 0]
+        if len(own):
+            by_class[name] = float(own.float().mean())
+    return Evaluation(
+        len(split), float(right[:, 0].float().mean()), float(right.any(1).float().mean()), by_class
+    )
+
+
+def predict(run: Finished, image: bytes) -> list[tuple[str, float]]:
+    """Classes and probabilities of an encoded image, likeliest first. Raises OSError or ValueError for others."""
+    pixels = decode(image, run.graph.inputs[0].shape)
+    chances = run.probabilities(pixels[None])[0]
+    names = run.result["classes"]
+    order = chances[: len(names)].argsort(descending=True).tolist()
+    return [(names[i], float(chances[i])) for i in order]

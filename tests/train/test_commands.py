@@ -1,0 +1,124 @@
+"""The commands that train and use what was trained: output, files and exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from archc.cli.main import main
+from tests.train.tiny import SPEC
+
+ROOT = Path(__file__).parents[2]
+Run = Callable[..., tuple[int, str, str]]
+SMALL = ["--recipe", "quickstart", "--set", "epochs=2", "--device", "cpu"]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs one command line in an empty directory holding tiny.arch."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.arch").write_text(SPEC)
+
+    def run_one(*args: str) -> tuple[int, str, str]:
+        code = main(list(args))
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run_one
+
+
+def test_train_evaluate_predict_runs(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("train", "tiny.arch", *SMALL)
+    assert (code, "accuracy" in out, "runs/tiny-quickstart" in out, "held-out" in err) == (
+        0,
+        True,
+        True,
+        True,
+    )
+    code, out, _ = run("evaluate", "runs/tiny-quickstart", "--device", "cpu", "--format", "json")
+    result = json.loads(Path("runs/tiny-quickstart/result.json").read_text())
+    assert code == 0
+    assert json.loads(out)["accuracy"] == pytest.approx(result["eval_accuracy"], abs=1e-6)
+    Image.fromarray(np.zeros((20, 20), dtype=np.uint8)).save(tmp_path / "a.png")
+    code, out, _ = run("predict", "runs/tiny-quickstart", "a.png", "--top", "10", "--format", "json")
+    assert code == 0
+    best = json.loads(out)["a.png"]
+    assert sum(b["probability"] for b in best) == pytest.approx(1, abs=1e-5)
+    assert sorted(b["class"] for b in best) == list("0123456789")
+    code, out, _ = run("runs", "runs")
+    assert code == 0
+    assert "tiny-quickstart" in out
+    assert f"{result['eval_accuracy']:.2%}" in out
+
+
+def test_predict_says_what_is_no_image(run: Run, tmp_path: Path) -> None:
+    assert run("train", "tiny.arch", *SMALL)[0] == 0
+    (tmp_path / "b.png").write_text("no")
+    code, out, err = run("predict", "runs/tiny-quickstart", "b.png")
+    assert (code, out) == (1, "")
+    assert "b.png cannot be read as an image" in err
+
+
+def test_seeds_are_runs_of_their_own_with_their_mean(run: Run) -> None:
+    code, out, _ = run("train", "tiny.arch", *SMALL, "--seeds", "0-1,4", "-o", "r")
+    assert code == 0
+    assert "n = 3" in out
+    seeds = [json.loads(p.read_text())["seed"] for p in sorted(Path("r").glob("seed-*/result.json"))]
+    assert seeds == [0, 1, 4]
+
+
+def test_a_dry_run_writes_nothing(run: Run) -> None:
+    code, out, err = run("train", "tiny.arch", *SMALL, "--dry-run")
+    assert code == 0
+    assert "epochs = 2" in out
+    assert "1,438 training and 359 held-out" in err
+    assert sorted(p.name for p in Path().iterdir()) == ["tiny.arch"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--set", "optim.lrr=1"], 1, "did you mean `lr`"),
+        (["--data", "nowhere"], 1, "no data 'nowhere'"),
+        (["--resume", "must"], 1, "no checkpoint"),
+        (["--seeds", "x"], 2, "not seeds"),
+        (["--set", "data.batch=5000"], 1, "larger than"),
+        (["--set", "optim.lr=1e30", "--set", "schedule.warmup=0"], 3, "optim.lr"),
+    ],
+)
+def test_what_goes_wrong_is_said(run: Run, arguments: list[str], code: int, words: str) -> None:
+    found, _, err = run("train", "tiny.arch", *SMALL, *arguments)
+    assert found == code
+    assert words in err
+
+
+def test_evaluate_without_a_run_says_so(run: Run) -> None:
+    Path("empty").mkdir()
+    assert "no finished run" in run("evaluate", "empty")[2]
+    assert run("runs", "empty")[0] == 1
+
+
+def test_a_terminated_process_exits_75_and_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "tiny.arch").write_text(SPEC)
+    command = [sys.executable, "-m", "archc", "train", "tiny.arch", *SMALL, "--set", "epochs=2000", "-o", "r"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "r" / "log.jsonl"
+    deadline = time.monotonic() + 60
+    while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 75
+    assert "stopped after step" in err
+    assert list((tmp_path / "r" / "checkpoints").glob("step-*.json"))
