@@ -79,8 +79,10 @@ def rates(
             break
     drawing = (index - start + 1) / (time.process_time() - began)
     began = time.process_time()
-    for done, index in enumerate(accepted, 1):
+    done = 0
+    for index in accepted:
         costed(index)
+        done += 1
         if time.process_time() - began > seconds:
             break
     return drawing, done / (time.process_time() - began)

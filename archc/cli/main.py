@@ -17,7 +17,37 @@ from archc import __version__
 from archc.cli.console import fail, print_diagnostics
 from archc.diagnostics import ArchError, nearest
 
-COMMANDS = ("build", "check", "count", "compare", "sweep", "fit", "why", "memory", "field", "roofline", "signal", "draw", "report", "emit", "parity", "fmt", "list", "train", "evaluate", "predict", "runs", "sample", "space", "edf", "space-report", "scale", "explain", "completion")
+COMMANDS = (
+    "build",
+    "check",
+    "count",
+    "compare",
+    "sweep",
+    "fit",
+    "why",
+    "memory",
+    "field",
+    "roofline",
+    "signal",
+    "draw",
+    "report",
+    "emit",
+    "parity",
+    "fmt",
+    "list",
+    "train",
+    "evaluate",
+    "predict",
+    "runs",
+    "tune",
+    "sample",
+    "space",
+    "edf",
+    "space-report",
+    "scale",
+    "explain",
+    "completion",
+)
 
 EPILOG = """\b
 A first walk:

@@ -88,18 +88,11 @@ def command(
 
 
 def _compare(graph: Graph, peer: str, keywords: dict[str, Any]) -> Report:
-    import torch
-
-    from archc.backends.torch_module import compile
-    from archc.measure.foreign import make_foreign
-    from archc.measure.parity import parity
+    from archc.measure.foreign import compare_foreign
 
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # last, so that nothing there hides an installed package
-    theirs = make_foreign(peer, **keywords)
-    generator = torch.Generator().manual_seed(0)
-    inputs = [torch.randn(BATCH, *node.shape, generator=generator) for node in graph.inputs]
-    return parity(compile(graph), theirs, *inputs)
+    return compare_foreign(graph, peer, keywords, BATCH)
 
 
 def report_to_dict(graph: Graph, peer: str, report: Report) -> dict[str, Any]:

@@ -46,6 +46,8 @@ from archc.elaborate.values import (
 )
 from archc.syntax import ast
 
+MAX_RANGE = 2**31  # a range is not a list yet, but its length must be a machine integer
+
 Closure = Callable[[ElabFrame], Any]
 
 
@@ -193,6 +195,10 @@ class ExpressionCompiler:
         def make(f: ElabFrame) -> Any:
             low, high = start(f), stop(f)
             if type(low) is int and type(high) is int:
+                if high - low >= MAX_RANGE:
+                    raise fail(
+                        "E0904", f"a range of {high - low:,} items is too long", span, "too long to walk"
+                    )
                 return range(low, high + 1 if inclusive else high)
             if is_number(low) and is_number(high):
                 return Interval(low, high, inclusive)

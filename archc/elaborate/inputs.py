@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from archc.diagnostics import Diagnostic, Span
-from archc.elaborate.arithmetic import is_number
 from archc.elaborate.expressions import Closure
 from archc.elaborate.frame import ElabFrame
 from archc.elaborate.values import a_type, fail, show, show_shape
@@ -46,7 +46,7 @@ def dimension(value: Any, span: Span) -> int:
     """A size as an int; raises Failure."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if type(value) is not int or not is_number(value) or not 1 <= value <= MAX_SIDE:
+    if type(value) is not int or not 1 <= value <= MAX_SIDE:
         raise fail("E0513", f"an input dimension is an int from 1 to {MAX_SIDE:,}, not {show(value)}", span,
                    f"this is {a_type(value)}", ("channels, height and width: `input 3 x 224 x 224`",))  # fmt: skip
     return value

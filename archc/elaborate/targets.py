@@ -25,6 +25,8 @@ _SWALLOWS = re.compile(
 def names_lost(error: Span) -> list[str]:
     """The names that a line with a syntax error was to give a meaning to."""
     number, _ = error.source.position(error.start)
+    while number > 1 and error.source.line(number).lstrip().startswith("->"):  # the statement began above
+        number -= 1
     names = _named_in(error.source.line(number))
     while error.text in ("(", "[") and len(names) < 100:  # an open bracket swallows the lines below
         number += 1

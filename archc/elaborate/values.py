@@ -181,11 +181,13 @@ def key_of(value: Any) -> Any:
     if kind is bool:
         return ("b", value)
     if kind is list or kind is tuple:
-        return (kind.__name__, *(key_of(v) for v in value))
+        return (kind.__name__, *[key_of(v) for v in value])
     if kind is Tensor:
         return ("tensor", id(value))
     if value is None:
         return None
+    if kind is range:
+        return ("range", value.start, value.stop)
     return value.key
 
 

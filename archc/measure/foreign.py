@@ -11,7 +11,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from archc.backends.torch_module import compile
 from archc.diagnostics import NOWHERE, ArchError, Diagnostic, nearest
+from archc.ir import Graph
+from archc.measure.parity import Report, parity
 
 
 def make_foreign(name: str, **arguments: Any) -> nn.Module:
@@ -97,3 +100,11 @@ def _failing(code: str, message: str, help: str) -> Iterator[None]:
 
 def _error(code: str, message: str, *help: str) -> ArchError:
     return ArchError([Diagnostic(code, message, NOWHERE, help=help)])
+
+
+def compare_foreign(graph: Graph, peer: str, keywords: dict[str, Any], batch: int) -> Report:
+    """`parity` of a compiled graph with `make_foreign(peer, **keywords)` on seeded noise; raises ArchError."""
+    theirs = make_foreign(peer, **keywords)
+    generator = torch.Generator().manual_seed(0)
+    inputs = [torch.randn(batch, *node.shape, generator=generator) for node in graph.inputs]
+    return parity(compile(graph), theirs, *inputs)

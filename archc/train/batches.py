@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from archc.train.datasets import DataError
 from archc.train.seeds import generator
 
 
@@ -24,11 +25,11 @@ class Batches:
 
     def __post_init__(self) -> None:
         if self.examples < self.batch:
-            raise ValueError(
+            raise DataError(
                 f"a batch of {self.batch:,} is larger than the {self.examples:,} training examples"
             )
         if self.batch % self.world:
-            raise ValueError(f"a batch of {self.batch:,} does not divide among {self.world} processes")
+            raise DataError(f"a batch of {self.batch:,} does not divide among {self.world} processes")
 
     @property
     def epoch_steps(self) -> int:

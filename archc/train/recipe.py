@@ -71,7 +71,7 @@ class Schedule(_Table):
 
 
 class Augment(_Table):
-    """Per example, on the device. Pixels of noise are in units of 1/255 of the range: noise 0.05 is 12.75."""
+    """Per example, on the device; strengths are of a pixel range of 1."""
 
     flip: Literal["none", "random", "alternating"] = "none"
     crop: int = Field(default=0, ge=0, description="pixels of reflected border to crop from")
@@ -84,7 +84,7 @@ class Augment(_Table):
     )
     mixup: float = Field(default=0.0, ge=0, description="α of MixUp's beta distribution")
     cutmix: float = Field(
-        default=0.0, ge=0, description="α of CutMix's; with mixup too, each batch takes one of them"
+        default=0.0, ge=0, description="α of CutMix's; with mixup too, each example takes one of them"
     )
     one_of: dict[Literal["none", "flip", "noise", "rotation"], float] = Field(
         default_factory=dict, description="probabilities of which one an image goes through, in place of all"

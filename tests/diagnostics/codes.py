@@ -12,10 +12,17 @@ PACKAGE = Path(archc.__file__).parent
 PAGES = Path(pages.__file__).parent
 _CODE = re.compile(r'"([EW]0\d{3})"')
 
-RAISED = sorted(
-    {code for path in PACKAGE.rglob("*.py") for code in _CODE.findall(path.read_text(encoding="utf-8"))}
-)
+
+def _named_in(*folders: str) -> list[str]:
+    paths = [p for folder in folders for p in (PACKAGE / folder).rglob("*.py")]
+    return sorted({code for path in paths for code in _CODE.findall(path.read_text(encoding="utf-8"))})
+
+
+RAISED = _named_in(".")
 """Every code that a diagnostic may have: the sources name it as a string of its own."""
+
+OF_SPECS = _named_in("syntax", "ops", "elaborate")
+"""The codes that `archc check` and whatever builds a network may report."""
 
 BEYOND_SPECS = {
     "E0110": "a source of over 262,144 bytes",
@@ -29,12 +36,7 @@ BEYOND_SPECS = {
     "E0501": "a command that wants a network",
     "E0507": "a command that wants a network",
     "E0523": "a command that samples",
-    "E0524": "a command that samples",
     "E0906": "more than a hundred errors",
     "E0907": "a long chain of files",
 }
-"""Codes that no single spec of readable size shows, and what brings them about; those ELSEWHERE aside, which
-have tests beside the code that raises them."""
-
-ELSEWHERE = re.compile("E0[678]|W02[1-9]")
-"""Codes of weights, peers, drawings, emitted code, JSON and analyses: `check` never reports them."""
+"""Those that no single spec of readable size shows, and what brings them about."""

@@ -140,15 +140,6 @@ def test_a_space_without_a_sample(tmp_path: Path) -> None:
     assert found.notes == ("the last one failed `width > 64`",)
 
 
-def test_a_network_is_no_space(capsys: pytest.CaptureFixture[str]) -> None:
-    from archc.cli.main import main
-
-    assert main(["sample", "lenet5"]) == 1
-    said = capsys.readouterr().err
-    assert "E0524" in said
-    assert "lenet5 leaves nothing to draw" in said
-
-
 def test_imports_nested_too_deeply(tmp_path: Path) -> None:
     chain = {f"a{i}": f"from a{i + 1} import unit as u{i}\n{BLOCKS}" for i in range(12)}
     found = check(write(tmp_path, **chain, a12=BLOCKS, net="from a0 import unit\n" + NET))

@@ -62,6 +62,13 @@ def test_functions_close_over_their_scope() -> None:
     assert value("double(4)", "k = 2\n  fn double(a, b = k) = a * b * width", params="width: int = 3") == 24
 
 
+@pytest.mark.parametrize(
+    "text", ["conv(0..3)", "conv(8, 0..=3)", "conv(-4000000000000000..4000000000000000)"]
+)
+def test_ranges_as_arguments_are_refused(text: str) -> None:
+    assert len(codes(f"  head {text}")) == 1
+
+
 def test_comprehension_variables_stay_inside() -> None:
     assert value("i + len([i for i in 0..5])", "i = 100") == 105
 

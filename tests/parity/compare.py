@@ -47,7 +47,7 @@ class Pair:
         self._compare(self.ours, self.twin.input)
 
     def compare_odd(self) -> None:
-        """At another size too, with the keymap's weights; what differs first is told."""
+        """At another size too, with the same weights; what differs first is told."""
         assert self.twin.odd is not None
         ours = self.compiled(self.twin.odd)
         ours.load_state_dict(self.ours.state_dict())

@@ -19,26 +19,17 @@ TWINS: list[Twin] = [
 MARKED = [pytest.param(twin, id=twin.spec, marks=() if twin.small else pytest.mark.slow) for twin in TWINS]
 
 
-@pytest.fixture(scope="module", params=MARKED)
-def pair(request: pytest.FixtureRequest) -> Pair:
-    """Made once for the tests of a twin, which the scope makes run one after the other."""
-    return Pair(request.param)
-
-
 def test_there_are_twins() -> None:
     assert len(TWINS) >= 60
     assert sum(t.small for t in TWINS) >= 10
 
 
-def test_eval_outputs_are_equal(pair: Pair) -> None:
+@pytest.mark.parametrize("twin", MARKED)
+def test_equals_its_twin(twin: Twin) -> None:
+    """Eval outputs at two sizes, and the gradient of a loss in training mode."""
+    pair = Pair(twin)
     pair.compare_eval()
-
-
-def test_eval_outputs_are_equal_at_an_odd_size(pair: Pair) -> None:
-    if pair.twin.odd is not None:  # networks without one are of a fixed size
+    if twin.odd:
         pair.compare_odd()
-
-
-def test_training_gradients_are_equal(pair: Pair) -> None:
-    if pair.twin.gradient:  # the others draw random numbers that cannot be switched off
+    if twin.gradient:
         pair.compare_gradient()

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from archc.train.augment import Augmenter, Place, crop, rotate, square
 from archc.train.batches import Batches
+from archc.train.datasets import DataError
 from archc.train.rand_augment import OPERATIONS, rand_augment
 from archc.train.recipe import Augment
 from tests.peers import import_torchvision
@@ -222,7 +223,7 @@ def test_an_epoch_sees_every_example_once_whatever_the_world() -> None:
 
 
 def test_batches_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ValueError, match="larger than"):
+    with pytest.raises(DataError, match="larger than"):
         Batches(7, 8, 0)
-    with pytest.raises(ValueError, match="does not divide among 3"):
+    with pytest.raises(DataError, match="does not divide among 3"):
         Batches(70, 8, 0, 0, 3)

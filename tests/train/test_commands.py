@@ -122,3 +122,36 @@ def test_a_terminated_process_exits_75_and_goes_on(tmp_path: Path) -> None:
     assert process.returncode == 75
     assert "stopped after step" in err
     assert list((tmp_path / "r" / "checkpoints").glob("step-*.json"))
+
+
+def test_tune_ranks_a_grid_and_does_not_run_it_twice(run: Run) -> None:
+    command = ["tune", "tiny.arch", "--recipe", "quickstart", "--epochs", "1", "--device", "cpu", "-o", "t"]
+    command += [
+        "--grid",
+        "optim.lr=.001,.03,1e30",
+        "--grid",
+        "data.batch=64,256",
+        "--set",
+        "schedule.warmup=0",
+    ]
+    code, out, _ = run(*command)
+    assert code == 0
+    rows = [line.split() for line in out.splitlines()[2:]]
+    assert len(rows) == 6
+    assert [r[-1] for r in rows if r[0] == "1e30"] == ["diverged"] * 2
+    figures = [float(r[-1].rstrip("%")) for r in rows if r[-1] != "diverged"]
+    assert figures == sorted(figures, reverse=True)
+    start = {p: p.stat().st_mtime_ns for p in Path("t").rglob("result.json")}
+    assert len(start) == 4
+    again = run(*command)
+    assert again[1] == out
+    assert {p: p.stat().st_mtime_ns for p in Path("t").rglob("result.json")} == start
+
+
+def test_a_wrong_grid_runs_nothing(run: Run) -> None:
+    code, _, err = run(
+        "tune", "tiny.arch", "--recipe", "quickstart", "--grid", "optim.lr=.1", "--grid", "data.batch=64,none"
+    )
+    assert code == 1
+    assert "data.batch" in err
+    assert not Path("runs").exists()

@@ -1,0 +1,118 @@
+"""`archc tune`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from archc.cli.console import complain, print_table, warn
+from archc.cli.options import parse_input, parse_parameter, spec_argument
+from archc.cli.training import training_problems
+
+EPILOG = """\b
+Example:
+  archc tune lenet5 --recipe quickstart --grid optim.lr=.01,.1 --grid data.batch=32,64 --epochs 4
+
+\b
+Each cell is a run below -o; the same command goes on where it was stopped."""
+
+
+@click.command(epilog=EPILOG)
+@spec_argument
+@click.option("--recipe", required=True, metavar="RECIPE", help="A shipped recipe, or a TOML file.")
+@click.option(
+    "--grid",
+    "grids",
+    multiple=True,
+    required=True,
+    metavar="A.B=V,V",
+    help="Values to try of a key; repeatable.",
+)
+@click.option("--epochs", type=click.FloatRange(min=0, min_open=True), help="Epochs of each run.")
+@click.option("--data", metavar="DATA", help="digits, synthetic, a folder, a parquet file, NAME:PATH.")
+@click.option(
+    "-o",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="[default: runs/NAME-RECIPE-tune]",
+)
+@click.option("--set", "changes", multiple=True, metavar="A.B=V", help="Change a recipe's key; repeatable.")
+@click.option(
+    "--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), help="A heat map of two axes."
+)
+@click.option("--device", default="", metavar="NAME", help="cpu, cuda, …  [default: what there is]")
+@click.option(
+    "-p", "params", type=parse_parameter, multiple=True, metavar="NAME=VALUE", help="Set a parameter."
+)
+@click.option(
+    "--input", "input_", type=parse_input, metavar="CxHxW", help="Input size instead of the declared one."
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    spec: str,
+    recipe: str,
+    grids: tuple[str, ...],
+    epochs: float | None,
+    data: str | None,
+    directory: Path | None,
+    changes: tuple[str, ...],
+    picture: Path | None,
+    device: str,
+    params: tuple[tuple[str, Any], ...],
+    input_: tuple[int, ...] | None,
+) -> None:
+    """Train a grid of recipes and rank them."""
+    with training_problems(ctx):
+        from archc.train.prepare import data_changes, prepare
+        from archc.train.ranks import ranks
+        from archc.train.recipe import load_recipe
+        from archc.train.session import run
+        from archc.train.trainer import Diverged
+        from archc.train.tune import cells, heat_map, parse_axis
+
+        axes = [parse_axis(text) for text in grids]
+        if picture and len(axes) != 2:
+            raise click.UsageError(f"--plot draws two axes, not {len(axes)}")
+        base = directory or Path("runs") / f"{Path(spec.replace(':', '-')).stem}-{Path(recipe).stem}-tune"
+        common = [*(data_changes(data) if data else []), *changes]
+        common += [f"epochs={epochs}"] if epochs else []
+        grid = cells(axes)
+        recipes = [
+            load_recipe(recipe, [*common, *cell.changes]) for cell in grid
+        ]  # all are right before any runs
+        accuracies: dict[str, float | None] = {}
+        with ranks(device) as group:
+            for cell, own in zip(grid, recipes, strict=True):
+                prepared = prepare(spec, own, dict(params), input_)
+                place = base / cell.name
+                if not (place / "diverged.json").exists():
+                    try:
+                        found = run(prepared.graph, own, prepared.data, place, group, warn=warn)
+                        accuracies[cell.name] = found.get("ema_accuracy", found["eval_accuracy"])
+                    except Diverged as error:
+                        (place / "diverged.json").write_text(json.dumps({"message": str(error)}))
+                accuracies.setdefault(cell.name, None)
+                complain(f"{cell.name}: {_percent(accuracies[cell.name])}")
+        ranked = sorted(grid, key=lambda cell: accuracies[cell.name] or -1.0, reverse=True)
+        print_table(
+            (*(axis.key for axis in axes), "accuracy"),
+            [
+                (*(c.partition("=")[2] for c in cell.changes), _percent(accuracies[cell.name]))
+                for cell in ranked
+            ],
+            left=0,
+        )
+        if picture:
+            try:
+                heat_map(axes, accuracies, picture)
+            except ImportError as error:
+                raise click.ClickException(f"--plot needs {error.name}: pip install matplotlib") from None
+            click.echo(f"wrote {picture}")
+
+
+def _percent(accuracy: float | None) -> str:
+    return "diverged" if accuracy is None else f"{accuracy:.2%}"
