@@ -47,7 +47,7 @@ def test_exact_sizes_are_those_of_counting(require: str, tmp_path: Path) -> None
     space = tmp_path / "mine.arch"
     space.write_text(
         f"arch mine(w1: int in 1..=6, w2: int in 1..=6, w3: int in {{1, 2, 5}}, d: int in 1..=3) {{\n"
-        f"  input 3 x 8 x 8\n  require {require} and d < 3\n  stem conv(w1 + w2 + w3)\n}}\n"
+        f"  input 3 x 8 x 8\n  require ({require}) and d < 3\n  stem conv(w1 + w2 + w3)\n}}\n"
     )
     condition = eval(f"lambda w1, w2, w3: {require}")
     counted = sum(condition(*ws) for ws in product(range(1, 7), range(1, 7), (1, 2, 5)))
