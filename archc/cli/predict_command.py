@@ -11,7 +11,7 @@ from archc.cli.options import format_option
 from archc.cli.training import training_problems
 
 EPILOG = """\b
-Example:
+Examples:
   archc predict runs/first photo.jpg another.png --top 3"""
 
 

@@ -13,7 +13,7 @@ from archc.cli.options import parse_input, parse_parameter, spec_argument
 from archc.cli.training import training_problems
 
 EPILOG = """\b
-Example:
+Examples:
   archc tune lenet5 --recipe quickstart --grid optim.lr=.01,.1 --grid data.batch=32,64 --epochs 4
 
 \b
