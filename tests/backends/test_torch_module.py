@@ -50,7 +50,9 @@ def test_exports_with_any_batch(make: Make) -> None:
         torch.testing.assert_close(mine, other)
 
 
-@pytest.mark.parametrize("chosen", [True, frozenset({"s1"}), frozenset({"bridge", "s5"})], ids=["all", "s1", "bridge-s5"])
+@pytest.mark.parametrize(
+    "chosen", [True, frozenset({"s1"}), frozenset({"bridge", "s5"})], ids=["all", "s1", "bridge-s5"]
+)
 @pytest.mark.parametrize("make", [graphs.residual, graphs.unet])
 def test_checkpointing_changes_no_gradient(make: Make, chosen: bool | frozenset[str]) -> None:
     graph = make()
