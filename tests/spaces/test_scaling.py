@@ -66,7 +66,7 @@ def test_a_network_without_resolution_gets_a_larger_input() -> None:
 
 def test_a_network_without_width_cannot_be_widened() -> None:
     with pytest.raises(ArchError) as caught:
-        scaled("resnet50", Scale(width=2))
+        scaled("alexnet", Scale(width=2))
     assert [d.code for d in caught.value.diagnostics] == ["E0526"]
 
 
