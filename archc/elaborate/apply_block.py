@@ -16,7 +16,6 @@ from archc.elaborate.values import (
     OpValue,
     Tensor,
     a_type,
-    is_op,
     key_of,
     show,
 )
@@ -79,34 +78,43 @@ def _block_arguments(
     values: dict[str, Any] = {}
     inner = ambient
     failed = False
+    given = op.args
+    frame = ElabFrame(run, values, ambient, body)
     for param in target.params:
-        name, wanted, at, is_set = param.name, param.type, span, False
+        name, wanted = param.name, param.type
         assert wanted is not None  # only op parameters go without
-        value = op.args.get(name, MISSING)
-        if value is not MISSING:
-            at = op.arg_spans.get(name, span)
-        elif param.ambient and (value := ambient.lookup(name)) is not MISSING:
-            run.read_ambients.add(name)
-            is_set = name in run.set_ambients
-            at = run.set_ambients.get(name, span)
-        elif name in target.defaults:
-            value = target.defaults[name](ElabFrame(run, values, ambient, body))
-            at = next(
-                (p.default.span for p in target.definition.params if p.name == name and p.default), span
-            )
-        else:
-            raise not_given(target.name, name, target.signature(), span)
+        value = given.get(name, MISSING)
+        if value is MISSING:
+            if param.ambient and (value := ambient.lookup(name)) is not MISSING:
+                run.read_ambients.add(name)
+            elif name in target.defaults:
+                value = target.defaults[name](frame)
+            else:
+                raise not_given(target.name, name, target.signature(), span)
         found = convert(value, wanted)
         if found is MISSING:
+            at, is_set = _written_at(run, target, op, ambient, name, span)
             run.report(wrong_type(target.name, name, wanted, value, at), once=is_set)
             failed = True
             found = POISON
-        elif param.ambient and name in op.args:
+        elif param.ambient and name in given:
             inner = inner.extend(name, found)
         values[name] = found
     if failed:
         raise Failure
     return values, inner
+
+
+def _written_at(
+    run: Run, target: BlockTarget, op: OpValue, ambient: Ambient, name: str, span: Span
+) -> tuple[Span, bool]:
+    """Where the value of a parameter was written, and whether by a `set`."""
+    if name in op.args:
+        return op.arg_spans.get(name, span), False
+    if target.by_name[name].ambient and ambient.lookup(name) is not MISSING:
+        return run.set_ambients.get(name, span), name in run.set_ambients
+    defaults = (p.default.span for p in target.definition.params if p.name == name and p.default)
+    return next(defaults, span), False
 
 
 def _elaborate_block(
@@ -147,7 +155,7 @@ def _elaborate_block(
     refs = tuple([t.ref for t in outputs])
     template = Template(
         target.name,
-        tuple((n, _shown_argument(v)) for n, v in values.items()),
+        tuple(values.items()),
         len(flat),
         body.items,
         refs,
@@ -214,10 +222,3 @@ def _bad_result(target: BlockTarget, value: Any) -> Diagnostic:
     returned = next((s.value.span for s in reversed(body) if isinstance(s, ast.Return)), None)
     label = "" if value is None else f"this is {a_type(value)}"
     return Diagnostic("E0415", message, returned or target.definition.name_span, label, (help,))
-
-
-def _shown_argument(value: Any) -> Any:
-    """A block argument as the graph keeps it: scalars and lists as they are, ops by their text."""
-    if isinstance(value, list | tuple):
-        return tuple(_shown_argument(v) for v in value)
-    return show(value) if is_op(value) or not isinstance(value, int | float | str | bool) else value

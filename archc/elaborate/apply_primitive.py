@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from archc.diagnostics import Diagnostic, Frame, Span
 from archc.elaborate.frame import ElabFrame, OpEntry, located
 from archc.elaborate.signature import PrimitiveTarget, not_given
-from archc.elaborate.values import MISSING, Ambient, OpValue, Tensor, key_of
+from archc.elaborate.values import MISSING, Ambient, Composition, Failure, OpValue, Tensor, key_of
 from archc.ops.base import OpError
 
 if TYPE_CHECKING:
@@ -80,15 +80,34 @@ def _recover(
 ) -> Tensor:
     """Report a refused op and go on with the likeliest shape, so that later statements are checked."""
     if not (error.about_input and any(t.tainted for t in tensors)):
-        name = error.argument or ""
-        ambient = name in args and name not in op.args  # its value came from a `set`: that is where to look
-        at = run.set_ambients.get(name, span) if ambient else op.arg_spans.get(name, span)
-        inner = () if located(at) == located(span) else (Frame(f"in {target.name} ({located(span)})"),)
-        run.report(
-            Diagnostic(error.code, error.message, at, error.label, error.help, frames=inner),
-            once=ambient and at is not span,
-        )
+        _report(run, target, args, op, error, span)
     shape = tensors[0].shape if tensors else (1,)
     with suppress(OpError):
         shape = target.cls.make(**args).recover(*[t.shape for t in tensors])
     return frame.body.add_failed(shape)
+
+
+def _report(
+    run: Run, target: PrimitiveTarget, args: dict[str, Any], op: OpValue, error: OpError, span: Span
+) -> None:
+    name = error.argument or ""
+    ambient = name in args and name not in op.args  # its value came from a `set`: that is where to look
+    at = run.set_ambients.get(name, span) if ambient else op.arg_spans.get(name, span)
+    inner = () if located(at) == located(span) else (Frame(f"in {target.name} ({located(span)})"),)
+    run.report(
+        Diagnostic(error.code, error.message, at, error.label, error.help, frames=inner),
+        once=ambient and at is not span,
+    )
+
+
+def check_arguments(run: Run, op: Any) -> None:
+    """Report what is wrong with the arguments of ops that, for another mistake, will never be applied."""
+    if isinstance(op, Composition):
+        for step in op.steps:
+            check_arguments(run, step.op)
+    elif isinstance(op, OpValue) and isinstance(op.target, PrimitiveTarget) and op.args:
+        try:
+            with suppress(Failure):  # a missing one may be given later
+                _entry(run, op.target, op.args, op, op.span)
+        except OpError as error:
+            _report(run, op.target, op.args, op, error, op.span)

@@ -211,8 +211,8 @@ class ArchRun:
 
     def no_input(self, message: str, span: Span) -> Failure:
         """The Failure of what needs an input; only the first says so."""
-        if self.lacks_input:
-            return Failure()
+        if self.lacks_input or self.module.gaps(self.target.arch.body, self.target.arch.span):
+            return Failure()  # said already, or it may be the line with a syntax error
         self.lacks_input = True
         label, help = "no tensor yet", "move `input` to the start of the body"
         if not any(isinstance(s, ast.Input) for s in self.target.arch.body):

@@ -147,6 +147,16 @@ class Interval:
         return self.start <= value and (value <= self.stop if self.inclusive else value < self.stop)
 
 
+def interval(low: Any, high: Any, inclusive: bool, span: Span) -> Interval:
+    """The Interval between two numbers; raises Failure for anything else."""
+    if is_number(low) and is_number(high):
+        return Interval(low, high, inclusive)
+    raise fail(
+        "E0410", f"a range needs numbers, not {show(low)} and {show(high)}", span,
+        f"{a_type(low)} and {a_type(high)}",
+    )  # fmt: skip
+
+
 def equal(left: Any, right: Any) -> bool:
     """Equality; ops are equal when they are the same op with the same arguments."""
     kind = type(left)

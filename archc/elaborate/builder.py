@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archc.diagnostics import Span
-from archc.elaborate.values import Tensor
+from archc.elaborate.values import Tensor, is_op, show
 from archc.ops.base import FREE, Cost, NoVarianceRule, Op, Shape
 
 FAILED = "an op that failed"
@@ -70,7 +70,7 @@ class Template:
     """
 
     block: str
-    arguments: tuple[tuple[str, Any], ...]
+    values: tuple[tuple[str, Any], ...]
     input_count: int
     items: list[Item]
     outputs: tuple[int, ...]
@@ -87,6 +87,14 @@ class Template:
     dead: frozenset[
         int
     ]  # values that reach no output, inputs among them; where it is empty, `cost` is all needed
+    shown: tuple[tuple[str, Any], ...] | None = None
+
+    @property
+    def arguments(self) -> tuple[tuple[str, Any], ...]:
+        """The block's arguments as the graph keeps them; most templates are only costed and never asked."""
+        if self.shown is None:
+            self.shown = tuple([(name, _shown_argument(value)) for name, value in self.values])
+        return self.shown
 
     def variances(self, inputs: tuple[float | str, ...]) -> list[float | str]:
         """Variance of each output given those of the inputs; a string names an op without a rule."""
@@ -219,3 +227,10 @@ def node_variance(op: Op, inputs: list[float | str], shapes: tuple[Shape, ...]) 
         return first if unknown is None or first == known_as(3.0) else unknown
     except NoVarianceRule:
         return op.name
+
+
+def _shown_argument(value: Any) -> Any:
+    """A block argument as the graph keeps it: scalars and lists as they are, ops by their text."""
+    if isinstance(value, list | tuple):
+        return tuple(_shown_argument(v) for v in value)
+    return show(value) if is_op(value) or not isinstance(value, int | float | str | bool) else value

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from archc.diagnostics import Span
 from archc.elaborate import arithmetic, fast
-from archc.elaborate.arithmetic import MAX_LIST, Interval, is_number
+from archc.elaborate.arithmetic import MAX_LIST, Interval, interval, is_number
 from archc.elaborate.builtins import FLATTEN
 from archc.elaborate.frame import ElabFrame
 from archc.elaborate.operators import (
@@ -27,7 +27,7 @@ from archc.elaborate.operators import (
     tensor_operator,
     truth,
 )
-from archc.elaborate.run import spread
+from archc.elaborate.run import sides, spread
 from archc.elaborate.targets import target_names, target_setter
 from archc.elaborate.values import (
     MISSING,
@@ -200,12 +200,7 @@ class ExpressionCompiler:
                         "E0904", f"a range of {high - low:,} items is too long", span, "too long to walk"
                     )
                 return range(low, high + 1 if inclusive else high)
-            if is_number(low) and is_number(high):
-                return Interval(low, high, inclusive)
-            raise fail(
-                "E0410", f"a range needs numbers, not {show(low)} and {show(high)}", span,
-                f"{a_type(low)} and {a_type(high)}",
-            )  # fmt: skip
+            return interval(low, high, inclusive, span)
 
         return make
 
@@ -292,10 +287,7 @@ class ExpressionCompiler:
         )
 
         def make(f: ElabFrame) -> Interval:
-            low, high = start(f), stop(f)
-            if is_number(low) and is_number(high):
-                return Interval(low, high, inclusive)
-            raise fail("E0410", f"a range needs numbers, not {show(low)} and {show(high)}", span)
+            return interval(start(f), stop(f), inclusive, span)
 
         return make
 
@@ -311,16 +303,11 @@ class ExpressionCompiler:
         hint, left_hint, left_span = hint_of(node.right), hint_of(node.left), node.left.span
 
         def apply(f: ElabFrame) -> Any:
-            value = left(f)
-            op = right(f)
+            value, op = sides(f, left, right)
             if is_op(value):
                 if not is_op(op):
-                    raise fail(
-                        "E0409",
-                        f"`->` needs an op on its right, not {show(op)}",
-                        span,
-                        f"this is {a_type(op)}",
-                    )
+                    message = f"`->` needs an op on its right, not {show(op)}"
+                    raise fail("E0409", message, span, f"this is {a_type(op)}")
                 return compose(steps(value, left_hint, left_span) + steps(op, hint, span), span)
             if isinstance(op, Special):
                 return op.call(f, [(None, v, left_span) for v in spread(value)], span)
@@ -368,7 +355,8 @@ class ExpressionCompiler:
             return f.run.call(f, target, given, span, hint)
 
         if all(a.name is None for a in node.args):
-            return fast.call(function, closures, general, span)
+            fixed = isinstance(node.function, ast.Name) and not self._local(node.function)
+            return fast.call(fixed, function, closures, general, span)
         return lambda f: general(f, function(f), [closure(f) for closure in closures])
 
     def _Attribute(self, node: ast.Attribute) -> Closure:

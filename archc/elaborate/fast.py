@@ -145,14 +145,18 @@ _MANY: dict[str, Callable[..., Any]] = {"lcm": math.lcm, "max": max, "min": min}
 
 
 def call(
+    fixed: bool,
     function: Closure,
     arguments: list[Closure],
     general: Callable[[ElabFrame, Any, list[Any]], Any],
     span: Span,
 ) -> Closure:
-    """A call by position as a closure; `general` calls what is not a builtin of one number or an `fn`."""
+    """A call by position as a closure; `general` calls what is not a builtin of numbers or an `fn`.
+
+    fixed: the function is always the same, as its name is not a local one.
+    """
     if len(arguments) == 1:
-        return _call_of_one(function, arguments[0], general, span)
+        return _call_of_one(fixed, function, arguments[0], general, span)
 
     def apply(f: ElabFrame) -> Any:
         target = function(f)
@@ -175,14 +179,18 @@ def call(
 
 
 def _call_of_one(
-    function: Closure, argument: Closure, general: Callable[[ElabFrame, Any, list[Any]], Any], span: Span
+    fixed: bool,
+    function: Closure,
+    argument: Closure,
+    general: Callable[[ElabFrame, Any, list[Any]], Any],
+    span: Span,
 ) -> Closure:
-    known: Any = None  # the builtin last called here: names mean the same all along
+    known: Any = None  # what was last called here
     compute: Callable[[Any], Any] | None = None
 
     def apply(f: ElabFrame) -> Any:
         nonlocal known, compute
-        target = function(f)
+        target = known if fixed and known is not None else function(f)
         value = argument(f)
         if target is not known:
             known = target

@@ -274,7 +274,9 @@ class Module:
                 locals_ = names | frozenset(assigned_names(definition.body))
                 compiled.append(StatementCompiler(self, locals_).body(definition.body, definition.span))
             outcome = compiled[0](f)
-            return None if outcome is None else outcome[0]
+            if outcome is None:  # no `return`, or one that was lost to a syntax error
+                return MISSING if self.gaps(definition.body, definition.span) else None
+            return outcome[0]
 
         return BlockTarget(definition.name, tuple(tensors), tuple(params), definition, defaults, run)
 

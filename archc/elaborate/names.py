@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, replace
 from typing import Any
 
@@ -64,9 +65,22 @@ class _Checker:
             self._recursion(node)
         elif isinstance(node, ast.Assign):
             self.visit(node.value, frozenset())
+        elif isinstance(node, ast.Import):
+            self._imported(node)
         elif isinstance(node, ast.VariantDef):
             self.visit(node.base.args, frozenset())
             self.visit(node.body, frozenset())
+
+    def _imported(self, node: ast.Import) -> None:
+        """Imported names that are not there, used or not; what was meant is not reported as undefined too."""
+        for item in node.names:
+            try:
+                self.module.resolve(item.alias or item.name, item.span)
+            except Failure as failure:
+                diagnostic = failure.diagnostic
+                if diagnostic is not None and diagnostic.code == "E0213":
+                    self.found.append(diagnostic)
+                    self.module.lost.update(re.findall(r"`(\w+)`", " ".join(diagnostic.help)))
 
     def _parameters(self, params: tuple[ast.Param, ...]) -> None:
         for param in params:

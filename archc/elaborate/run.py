@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import Diagnostic, Frame, Span
 from archc.elaborate.apply_block import apply_block
-from archc.elaborate.apply_primitive import apply_primitive
+from archc.elaborate.apply_primitive import apply_primitive, check_arguments
 from archc.elaborate.builder import Body, Template
 from archc.elaborate.frame import Caches, ElabFrame, StackEntry, located
 from archc.elaborate.signature import (
@@ -179,8 +180,12 @@ class Run:
             self.enter(span)
             value: Any = tensors[0] if len(tensors) == 1 else tuple(tensors)
             try:
-                for step in op.steps:
-                    value = self.apply(frame, step.op, spread(value), step.span, step.hint or hint)
+                for i, step in enumerate(op.steps):
+                    try:
+                        value = self.apply(frame, step.op, spread(value), step.span, step.hint or hint)
+                    except Failure:
+                        check_arguments(self, Composition(op.steps[i + 1 :]))
+                        raise
             finally:
                 self.depth -= 1
             return value
@@ -237,6 +242,26 @@ def _tensor_count(target: Target, given: int, span: Span) -> Failure:
     return fail(
         "E0404", f"{target.name} takes {wanted}, but is given {given}", span, f"needs {names}", (help,)
     )
+
+
+def sides(
+    f: ElabFrame, left: Callable[[ElabFrame], Any], right: Callable[[ElabFrame], Any]
+) -> tuple[Any, Any]:
+    """The values on both sides of `->`; where one fails, the other is checked before Failure is raised."""
+    try:
+        value = left(f)
+    except Failure as failure:
+        try:
+            check_arguments(f.run, right(f))
+        except Failure as other:
+            if other.diagnostic is not None:
+                f.run.report(other.diagnostic)
+        raise failure from None
+    try:
+        return value, right(f)
+    except Failure:
+        check_arguments(f.run, value)
+        raise
 
 
 def spread(value: Any) -> list[Any]:

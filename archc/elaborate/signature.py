@@ -280,6 +280,8 @@ TYPES = (*SCALARS, "op", "tensor", "list", "tuple", "any")
 def convert(value: Any, wanted: ast.TypeExpr) -> Any:
     """`value` as a declared type wants it (integral floats become ints), or MISSING if it cannot be."""
     name = wanted.name
+    if name == "op":
+        return value if is_op(value) else MISSING
     if name == "any" or name not in TYPES:  # an unknown type is reported where it is declared
         return value
     if name == "int":
@@ -290,8 +292,6 @@ def convert(value: Any, wanted: ast.TypeExpr) -> Any:
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else MISSING
     if name in ("bool", "string"):
         return value if isinstance(value, SCALARS[name]) else MISSING
-    if name == "op":
-        return value if is_op(value) else MISSING
     if name == "tensor":
         return value if isinstance(value, Tensor) else MISSING
     return _convert_many(value, wanted)

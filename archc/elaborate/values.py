@@ -277,6 +277,11 @@ def weigh(value: Any, span: Span) -> int:
 
 def tensors_in(value: Any) -> bool:
     """Whether a value is or holds a tensor."""
-    if isinstance(value, Tensor):
-        return True
-    return isinstance(value, list | tuple) and any(tensors_in(v) for v in value)
+    kind = type(value)
+    if kind is list or kind is tuple:
+        for item in value:
+            of_item = type(item)
+            if of_item is Tensor or ((of_item is list or of_item is tuple) and tensors_in(item)):
+                return True
+        return False
+    return kind is Tensor

@@ -142,7 +142,7 @@ def lay_out(tokens: Tokens) -> Laid:
 def _headers_without_brace(tokens: Tokens) -> frozenset[int]:
     """The last tokens of lines that should end in `{`, as what follows is indented further."""
     tables = load()
-    newline, lbrace, colon = tables.terminals.index("_NL"), tables.literals["{"], tables.literals[":"]
+    newline, lbrace = tables.terminals.index("_NL"), tables.literals["{"]
     words = {tables.keywords[word] for word in ("arch", "block", "for", "if")}
     found = set()
     start = 0
@@ -152,7 +152,7 @@ def _headers_without_brace(tokens: Tokens) -> frozenset[int]:
         line = tokens.kinds[start:i]
         begin = next((word for word in line if word != tables.literals["}"]), BAD)
         header = begin in words or (begin == tables.keywords["else"] and len(line) > 1)
-        if header and lbrace not in line and line[-1] != colon and i + 1 < len(tokens.kinds):
+        if header and lbrace not in line and i + 1 < len(tokens.kinds):
             after = next((j for j in range(i, len(tokens.kinds)) if tokens.kinds[j] != newline), i)
             if indentation(tokens, after) > indentation(tokens, start):
                 found.add(i - 1)
@@ -296,7 +296,8 @@ class _Layout:
     def _add_brace(self, i: int) -> None:
         """Goes on as if `{` followed token i."""
         end = self._tokens.ends[i]
-        if self.laid.errors.room():
+        colon = self._tokens.kinds[i] == load().literals[":"]  # where it stands instead, the parser says so
+        if not colon and self.laid.errors.room():
             span, help_ = Span(self._tokens.source, end, end), ("a body stands in braces: `{ … }`",)
             self.laid.errors.add(
                 Diagnostic("E0120", "unexpected end of the line", span, "expected `{`", help=help_)

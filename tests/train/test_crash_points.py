@@ -24,7 +24,7 @@ def child(place: Path, crash_at: int = 0, saboteur: str = "") -> int | None:
     """Exit code of a training in a process of its own."""
     process = context.Process(target=train, args=(str(place), crash_at, saboteur))
     process.start()
-    process.join(60)
+    process.join(300)
     return process.exitcode
 
 
