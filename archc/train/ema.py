@@ -15,11 +15,22 @@ class Average:
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.decay = decay
         self.state: dict[str, Tensor] = {k: v.detach().clone() for k, v in module.state_dict().items()}
+        first = next(iter(self.state.values()))
+        self.weight = torch.zeros((), device=first.device)  # a tensor: a recorded step reads it anew
+
+    def at(self, step: int) -> None:
+        """Sets the share that the weights after step `step`, counted from 0, will have."""
+        self.weight.fill_(1 - min(self.decay, (1 + step) / (10 + step)))
+
+    def in_layout(self, layout: torch.memory_format) -> None:
+        """Lays the averages out as the weights are: unlike strides are slow to walk together."""
+        for name, value in self.state.items():
+            if value.ndim == 4:
+                self.state[name] = value.contiguous(memory_format=layout)
 
     @torch.no_grad()
-    def update(self, module: nn.Module, step: int) -> None:
-        """Takes in the weights after step `step`, counted from 0."""
-        weight = 1 - min(self.decay, (1 + step) / (10 + step))
+    def update(self, module: nn.Module) -> None:
+        """Takes in the weights as they are now."""
         averages: list[Tensor] = []
         values: list[Tensor] = []
         for name, value in module.state_dict().items():
@@ -28,4 +39,6 @@ class Average:
                 values.append(value)
             else:
                 self.state[name].copy_(value)
-        torch._foreach_lerp_(averages, values, weight)
+        changes = torch._foreach_sub(values, averages)
+        torch._foreach_mul_(changes, self.weight)
+        torch._foreach_add_(averages, changes)

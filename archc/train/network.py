@@ -37,6 +37,7 @@ def make_module(graph: Graph, recipe: Recipe, device: torch.device) -> nn.Module
     if device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = recipe.run.tf32
         torch.backends.cudnn.allow_tf32 = recipe.run.tf32
+        torch.backends.cudnn.benchmark = True
     return module
 
 
@@ -97,10 +98,14 @@ def _wait(device: torch.device) -> None:
 
 @torch.no_grad()
 def predict_with(module: nn.Module, state: dict[str, Tensor] | None, images: Tensor) -> Tensor:
-    """Logits (N, classes) in eval mode, with other weights where `state` gives them."""
+    """Logits (N, classes) in eval mode, with other weights where `state` gives them.
+
+    Never compiled: that would take longer than it saves, for eval mode and for other weights each again.
+    """
     training = module.training
     module.eval()
-    results = module(images) if state is None else functional_call(module, state, (images,))
+    with torch.compiler.set_stance("force_eager"):
+        results = module(images) if state is None else functional_call(module, state, (images,))
     module.train(training)
     logits: Tensor = results[0] if isinstance(results, tuple) else results
     return logits

@@ -13,17 +13,23 @@ from archc.train.groups import Groups
 from archc.train.recipe import Optim
 
 
-def make_optimizer(module: nn.Module, found: Groups, optim: Optim) -> Optimizer:
-    """An optimizer of two groups: weights, which decay, and gains, biases and norms, which do not."""
+def make_optimizer(module: nn.Module, found: Groups, optim: Optim, captured: bool = False) -> Optimizer:
+    """An optimizer of two groups: weights, which decay, and gains, biases and norms, which do not.
+
+    captured: its steps will be recorded (see `captured.py`), so the rate is a tensor, and no step looks at a value.
+    """
     weights = [p for name, p in module.named_parameters() if found.decayed(name)]
     others = [p for name, p in module.named_parameters() if not found.decayed(name)]
     named = [{"params": weights, "weight_decay": optim.weight_decay}, {"params": others, "weight_decay": 0.0}]
     groups = [g for g in named if g["params"]]
+    device = next(module.parameters()).device
+    rate = torch.tensor(optim.lr, device=device) if captured else optim.lr
+    fused = device.type in ("cpu", "cuda")
     if optim.name == "sgd":
         nesterov = optim.nesterov and optim.momentum > 0
-        return SGD(groups, lr=optim.lr, momentum=optim.momentum, nesterov=nesterov)
+        return SGD(groups, lr=rate, momentum=optim.momentum, nesterov=nesterov, fused=fused)
     if optim.name == "adamw":
-        return AdamW(groups, lr=optim.lr, betas=optim.betas, eps=optim.eps)
+        return AdamW(groups, lr=rate, betas=optim.betas, eps=optim.eps, fused=fused, capturable=captured)
     if optim.name == "lamb":
         return Lamb(groups, optim.lr, optim.betas, optim.eps)
     return RMSprop(groups, optim.lr, optim.alpha, optim.eps, optim.momentum)

@@ -107,6 +107,9 @@ class Run(_Table):
         default="auto", description="auto: the faster one, measured at the start and logged"
     )
     compile: bool = False
+    cuda_graph: bool = Field(
+        default=True, description="on CUDA, record the step once and replay it, where it can be recorded"
+    )
     checkpoint: bool = Field(default=False, description="recompute sections in the backward pass")
     log_every: int = Field(default=10, ge=1, le=50, description="steps; also how often NaN is looked for")
     save_every: float = Field(default=1.0, gt=0, description="epochs between checkpoints")

@@ -40,10 +40,8 @@ def restore(run: Trainer, found: Snapshot) -> int:
     names = dict(run.module.named_parameters())
     for key, value in _under(found.tensors, "optim.").items():
         name, _, part = key.rpartition("/")
-        if value.ndim > 0:  # AdamW counts steps on the CPU
-            layout = run.layout if value.ndim == 4 else torch.contiguous_format
-            value = value.to(device, memory_format=layout)
-        run.optimizer.state[names[name]][part] = value
+        layout = run.layout if value.ndim == 4 else torch.contiguous_format
+        run.optimizer.state[names[name]][part] = value.to(device, memory_format=layout)
     if run.average:
         for key, value in _under(found.tensors, "ema.").items():
             run.average.state[key].copy_(value)

@@ -21,6 +21,7 @@ from archc.ir import Graph
 from archc.train import agc, checkpoint, storage
 from archc.train.augment import Augmenter, Place
 from archc.train.batches import Batches
+from archc.train.captured import Captured, can_capture
 from archc.train.clock import Clock
 from archc.train.datasets import Dataset, Split
 from archc.train.ema import Average
@@ -41,7 +42,7 @@ from archc.train.recipe import Recipe
 from archc.train.sam import Sharpness
 from archc.train.schedule import learning_rate
 from archc.train.seeds import seed_of
-from archc.train.snapshot import restore, take
+from archc.train.snapshot import averages, momentum, restore, take
 
 CHECK_EVERY = 50
 """Steps within which a loss that is not finite is noticed."""
@@ -87,7 +88,7 @@ class Trainer:
         torch.manual_seed(seed_of(recipe.seed, "weights"))
         self.module = make_module(graph, recipe, ranks.device)
         self.groups = groups(graph, self.module)
-        self.optimizer = make_optimizer(self.module, self.groups, recipe.optim)
+        self.optimizer = make_optimizer(self.module, self.groups, recipe.optim, can_capture(recipe, ranks))
         self.average = Average(self.module, recipe.ema) if recipe.ema else None
         self.scaler = torch.amp.GradScaler(ranks.device.type, enabled=recipe.run.precision == "fp16")
         self.sharpness = Sharpness(recipe.optim.sam) if recipe.optim.sam else None
@@ -109,6 +110,8 @@ class Trainer:
         self.clock = Clock(graph, recipe.data.batch)
         self.last_scores: dict[str, Score] = {}
         self.parallel: nn.Module = self.module
+        self.captured: Captured | None = None
+        self.rate = 0.0
 
     @property
     def checkpoints(self) -> Path:
@@ -133,10 +136,12 @@ class Trainer:
             self._check_identity(found.state["identity"])
             length = restore(self, found)
         in_layout(self.module, self.layout)
+        if self.average:
+            self.average.in_layout(self.layout)
         if self.ranks.leads:
             self.journal = Journal(self.directory / "log.jsonl", length)
         if self.recipe.run.compile:
-            self.module.compile()
+            self.module.compile(dynamic=False)
         if self.ranks.world > 1:
             self.parallel = DistributedDataParallel(self.module)
         return problems
@@ -171,18 +176,67 @@ class Trainer:
         return self.last_scores
 
     def _step(self) -> None:
-        rate = learning_rate(
-            self.step, self.steps, self.batches.epoch_steps, self.recipe.lr, self.recipe.schedule
-        )
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        self._set_rate()
         indices = self.batches.indices(self.step)
+        if can_capture(self.recipe, self.ranks):
+            batch = self._examples(indices, self.batches.first)
+            if self.captured is None:
+                self.captured = Captured(self._update, batch, self._changing)
+            self.captured(*batch)
+            return
         self._gradients(indices, measure=True)
         if self.sharpness:
             self.sharpness.climb(self.module)
             self.optimizer.zero_grad(set_to_none=True)
             self._gradients(indices, measure=False)
             self.sharpness.return_()
+        self._apply()
+
+    def _set_rate(self) -> None:
+        self.rate = learning_rate(
+            self.step, self.steps, self.batches.epoch_steps, self.recipe.lr, self.recipe.schedule
+        )
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(self.rate)
+            else:
+                group["lr"] = self.rate
+        if self.average:
+            self.average.at(self.step)
+
+    def _examples(self, chunk: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Augmented images (N, C, H, W), targets (N, classes), labels (N,) of examples of this step."""
+        here = chunk.to(self.ranks.device, non_blocking=True)
+        labels = self.train_split.labels[here]
+        epoch = self.step // self.batches.epoch_steps
+        place = Place(self.step, epoch, first, self.recipe.data.batch)
+        images, targets = self.augmenter(self.train_split.images[here], labels, chunk, place)
+        return images.contiguous(memory_format=self.layout), targets, labels
+
+    def _gradients(self, indices: Tensor, measure: bool) -> None:
+        chunks = indices.chunk(self.recipe.data.accumulate)
+        first = self.batches.first
+        for number, chunk in enumerate(chunks):
+            batch = self._examples(chunk, first)
+            first += len(chunk)
+            waits = isinstance(self.parallel, DistributedDataParallel) and number + 1 < len(chunks)
+            with self.parallel.no_sync() if waits else nullcontext():  # type: ignore[operator]  # DDP's
+                self._backward(*batch, len(chunk) / len(indices), measure)
+
+    def _backward(self, images: Tensor, targets: Tensor, labels: Tensor, share: float, measure: bool) -> None:
+        """Adds `share` of the gradients of a batch; `measure` also its loss and right answers to the meter."""
+        with autocast(self.recipe, self.ranks.device):
+            results = self.parallel(images)
+        loss, logits = losses(results, targets, self.recipe.auxiliary)
+        self.scaler.scale(loss * share).backward()  # type: ignore[no-untyped-call]  # torch's is untyped
+        if measure:
+            with torch.no_grad():
+                right = (logits.argmax(1) == labels).sum().double()
+                examples = right.new_full((), len(labels))
+                self.meter += torch.stack([loss.double() * len(labels), right, examples])
+
+    def _apply(self) -> None:
+        """Clips the gradients, takes the optimizer's step, and takes the weights into their average."""
         self.scaler.unscale_(self.optimizer)
         if self.recipe.optim.agc:
             agc.clip(self.clipped, self.recipe.optim.agc, self.recipe.optim.agc_eps)
@@ -190,32 +244,17 @@ class Trainer:
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         if self.average:
-            self.average.update(self.module, self.step)
+            self.average.update(self.module)
 
-    def _gradients(self, indices: Tensor, measure: bool) -> None:
-        chunks = indices.chunk(self.recipe.data.accumulate)
-        first = self.batches.first
-        epoch = self.step // self.batches.epoch_steps
-        for number, chunk in enumerate(chunks):
-            here = chunk.to(self.ranks.device)
-            labels = self.train_split.labels[here]
-            place = Place(self.step, epoch, first, self.recipe.data.batch)
-            images, targets = self.augmenter(self.train_split.images[here], labels, chunk, place)
-            first += len(chunk)
-            images = images.contiguous(memory_format=self.layout)
-            waits = isinstance(self.parallel, DistributedDataParallel) and number + 1 < len(chunks)
-            with self.parallel.no_sync() if waits else nullcontext():  # type: ignore[operator]  # DDP's
-                with autocast(self.recipe, self.ranks.device):
-                    results = self.parallel(images)
-                loss, logits = losses(results, targets, self.recipe.auxiliary)
-                scaled = self.scaler.scale(loss * (len(chunk) / len(indices)))
-                scaled.backward()  # type: ignore[no-untyped-call]  # torch's is untyped
-            if measure:
-                with torch.no_grad():
-                    right = (logits.argmax(1) == labels).sum()
-                    self.meter += torch.stack(
-                        [loss.double() * len(chunk), right.double(), right.new_tensor(len(chunk))]
-                    )
+    def _update(self, images: Tensor, targets: Tensor, labels: Tensor) -> None:
+        """What is recorded: a step from its batch to the new weights."""
+        self._backward(images, targets, labels, 1.0, measure=True)
+        self._apply()
+
+    def _changing(self) -> dict[str, Tensor]:
+        """All that `_update` changes, by name."""
+        own = {f"model.{name}": value for name, value in self.module.state_dict().items()}
+        return own | momentum(self) | averages(self) | {"meter": self.meter}
 
     def _log(self) -> None:
         loss, right, examples = self.ranks.total(self.meter.clone()).tolist()
@@ -224,7 +263,7 @@ class Trainer:
             raise Diverged(f"the loss is {loss} at step {self.step:,} of {self.steps:,}")
         line = {
             "step": self.step, "epoch": self.step / self.batches.epoch_steps, "loss": loss / examples,
-            "accuracy": right / examples, "lr": self.optimizer.param_groups[0]["lr"],
+            "accuracy": right / examples, "lr": self.rate,
         }  # fmt: skip
         self._write(line, **self.clock.read(self.step))
 
