@@ -24,6 +24,7 @@ def training_problems(ctx: click.Context) -> Iterator[None]:
             raise click.ClickException(f"this needs {module}: pip install 'archc[train]'")
     from archc.train.checkpoint import Damaged
     from archc.train.datasets import DataError
+    from archc.train.ranks import LostRank
     from archc.train.recipe import RecipeError
     from archc.train.session import SessionError
     from archc.train.trainer import Diverged, Interrupted, Mismatch
@@ -38,6 +39,10 @@ def training_problems(ctx: click.Context) -> Iterator[None]:
     except Interrupted as error:
         warn(f"{error}; the same command goes on from there")
         ctx.exit(INTERRUPTED)
+    except LostRank as error:
+        raise click.ClickException(
+            f"{error}\n  = help: the same command goes on from the last checkpoint"
+        ) from None
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
         raise click.ClickException(

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
+
+from archc.train.shards import is_sharded, local
 
 MIN_GRADIENT_NORM = 1e-6
 
@@ -18,13 +21,14 @@ def clip(parameters: Sequence[nn.Parameter], clipping: float, eps: float = 1e-3)
     one unit. Parameters without a gradient are passed over. Gradients must be unscaled, and the final
     linear's weight left out, by the caller.
     """
-    pairs = [(p, p.grad) for p in parameters if p.grad is not None]
-    if not pairs:
+    owners = [p for p in parameters if p.grad is not None]
+    if not owners:
         return
-    gradients = [g for _, g in pairs]
+    gradients = [local(p.grad) for p in owners if p.grad is not None]
     sizes = [g.shape[0] if g.ndim > 1 else 1 for g in gradients]
-    limits = _unit_norms([p for p, _ in pairs]).clamp_(min=eps).mul_(clipping)
-    norms = _unit_norms(gradients)
+    weights, norms = _unit_norms([local(p) for p in owners]), _unit_norms(gradients)
+    _complete(owners, sizes, (weights, norms))
+    limits = weights.clamp_(min=eps).mul_(clipping)
     # what is within its limit is multiplied by 1, exactly; a NaN stays one
     scales = torch.split(torch.where(norms > limits, limits / norms.clamp(min=MIN_GRADIENT_NORM), 1.0), sizes)
     shaped = [
@@ -43,3 +47,16 @@ def _unit_norms(tensors: Sequence[Tensor]) -> Tensor:
             for t in tensors
         ]
     )  # fmt: skip
+
+
+def _complete(owners: Sequence[nn.Parameter], sizes: Sequence[int], norms: Sequence[Tensor]) -> None:
+    """Where a tensor of one dimension is cut among processes, puts the norm of all of it in place."""
+    places = [0]
+    for size in sizes:
+        places.append(places[-1] + size)
+    cut = [at for p, at in zip(owners, places, strict=False) if p.ndim == 1 and is_sharded(p)]
+    if cut:
+        squares = torch.stack([n[cut] for n in norms]).square()
+        dist.all_reduce(squares)
+        for n, square in zip(norms, squares.sqrt(), strict=True):
+            n[cut] = square

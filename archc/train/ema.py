@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
+
+from archc.train.shards import local
 
 
 class Average:
@@ -35,10 +40,26 @@ class Average:
         values: list[Tensor] = []
         for name, value in module.state_dict().items():
             if value.is_floating_point():
-                averages.append(self.state[name])
-                values.append(value)
+                averages.append(local(self.state[name]))
+                values.append(local(value))
             else:
                 self.state[name].copy_(value)
         changes = torch._foreach_sub(values, averages)
         torch._foreach_mul_(changes, self.weight)
         torch._foreach_add_(averages, changes)
+
+    @contextmanager
+    def in_place_of(self, module: nn.Module) -> Iterator[None]:
+        """Within it, the module computes with the averages; after it, with exactly what it had."""
+        own = {name: value.detach().clone() for name, value in module.state_dict().items()}
+        _put(module, self.state)
+        try:
+            yield
+        finally:
+            _put(module, own)
+
+
+@torch.no_grad()
+def _put(module: nn.Module, state: dict[str, Tensor]) -> None:
+    for name, value in module.state_dict().items():
+        local(value).copy_(local(state[name]))

@@ -16,7 +16,7 @@ from archc.backends import torch_module
 from archc.ir import Graph
 from archc.ir.json_graph import from_json
 from archc.train.datasets import DataError, Split, load_dataset
-from archc.train.network import predict_with, spec_hash
+from archc.train.network import logits_of, spec_hash
 from archc.train.readers import decode
 from archc.train.recipe import Recipe, load_recipe
 from archc.train.session import SessionError
@@ -42,7 +42,7 @@ class Finished:
 
     def probabilities(self, images: Tensor) -> Tensor:
         """(N, classes) of uint8 images."""
-        logits = predict_with(self.module, None, self.normalised(images))
+        logits = logits_of(self.module, self.normalised(images))
         return logits.float().softmax(1)
 
 

@@ -11,11 +11,12 @@ from contextlib import AbstractContextManager
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from archc.backends import torch_module
 from archc.ir import Graph
+from archc.train.ranks import Ranks
 from archc.train.recipe import Recipe
+from archc.train.shards import is_sharded, shard
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 TRIALS = 3
@@ -29,12 +30,16 @@ def spec_hash(graph: Graph) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def make_module(graph: Graph, recipe: Recipe, device: torch.device) -> nn.Module:
-    """The network, initialised on the CPU from torch's global generator, then moved."""
-    module = torch_module.compile(graph).to(device)
+def make_module(graph: Graph, recipe: Recipe, ranks: Ranks) -> nn.Module:
+    """The network, initialised on the CPU from torch's global generator, then moved, or cut among the processes."""
+    module = torch_module.compile(graph)
+    if recipe.run.shard and ranks.world > 1:
+        shard(module, ranks)
+    else:
+        module.to(ranks.device)
     if recipe.run.checkpoint:
         module.checkpoint = True  # type: ignore[assignment]  # a plain attribute of every emitted module
-    if device.type == "cuda":
+    if ranks.device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = recipe.run.tf32
         torch.backends.cudnn.allow_tf32 = recipe.run.tf32
         torch.backends.cudnn.benchmark = True
@@ -61,20 +66,28 @@ def losses(results: Tensor | tuple[Tensor, ...], targets: Tensor, auxiliary: flo
 def choose_layout(module: nn.Module, recipe: Recipe, example: Tensor, targets: Tensor) -> torch.memory_format:
     """The memory format the recipe asks for, or the faster one of the two on `example` (N, C, H, W).
 
-    Measured on copies, with the global generator put back.
+    Measured on copies, or on a sharded module itself; with the global generator and all buffers put back.
     """
     if recipe.run.layout != "auto":
         return torch.channels_last if recipe.run.layout == "channels_last" else torch.contiguous_format
     times = {}
+    sharded = any(map(is_sharded, module.parameters()))
+    buffers = [(b, b.clone()) for b in module.buffers()]
     with torch.random.fork_rng(devices=[example.device] if example.is_cuda else []):
         for layout in (torch.contiguous_format, torch.channels_last):
-            tried = in_layout(copy.deepcopy(module), layout).train()
-            times[layout] = _seconds(tried, recipe, example.contiguous(memory_format=layout), targets)
+            tried = module if sharded else in_layout(copy.deepcopy(module), layout)
+            images = example.contiguous(memory_format=layout)
+            times[layout] = _seconds(tried.train(), recipe, images, targets)
+    module.zero_grad(set_to_none=True)
+    for buffer, kept in buffers:
+        buffer.copy_(kept)
     return min(times, key=lambda layout: times[layout])
 
 
 def in_layout(module: nn.Module, layout: torch.memory_format) -> nn.Module:
-    """The module, its weights laid out so."""
+    """The module, its weights laid out so; those cut among processes stay as they are."""
+    if any(map(is_sharded, module.parameters())):
+        return module
     return module.to(memory_format=layout)  # type: ignore[call-overload,no-any-return]  # torch's stub lacks it
 
 
@@ -97,15 +110,15 @@ def _wait(device: torch.device) -> None:
 
 
 @torch.no_grad()
-def predict_with(module: nn.Module, state: dict[str, Tensor] | None, images: Tensor) -> Tensor:
-    """Logits (N, classes) in eval mode, with other weights where `state` gives them.
+def logits_of(module: nn.Module, images: Tensor) -> Tensor:
+    """Logits (N, classes) in eval mode.
 
-    Never compiled: that would take longer than it saves, for eval mode and for other weights each again.
+    Never compiled: that would take longer than it saves.
     """
     training = module.training
     module.eval()
     with torch.compiler.set_stance("force_eager"):
-        results = module(images) if state is None else functional_call(module, state, (images,))
+        results = module(images)
     module.train(training)
     logits: Tensor = results[0] if isinstance(results, tuple) else results
     return logits

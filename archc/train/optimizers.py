@@ -11,6 +11,7 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from archc.train.groups import Groups
 from archc.train.recipe import Optim
+from archc.train.shards import is_sharded, local, total_norm
 
 
 def make_optimizer(module: nn.Module, found: Groups, optim: Optim, captured: bool = False) -> Optimizer:
@@ -20,11 +21,16 @@ def make_optimizer(module: nn.Module, found: Groups, optim: Optim, captured: boo
     """
     weights = [p for name, p in module.named_parameters() if found.decayed(name)]
     others = [p for name, p in module.named_parameters() if not found.decayed(name)]
-    named = [{"params": weights, "weight_decay": optim.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    # torch's loops over many tensors do not take sharded ones and others at once
+    undecayed = [[p for p in others if is_sharded(p) == sharded] for sharded in (True, False)]
+    named = [
+        {"params": weights, "weight_decay": optim.weight_decay},
+        *({"params": ps, "weight_decay": 0.0} for ps in undecayed),
+    ]
     groups = [g for g in named if g["params"]]
     device = next(module.parameters()).device
     rate = torch.tensor(optim.lr, device=device) if captured else optim.lr
-    fused = device.type in ("cpu", "cuda")
+    fused = device.type in ("cpu", "cuda") and not any(map(is_sharded, module.parameters()))
     if optim.name == "sgd":
         nesterov = optim.nesterov and optim.momentum > 0
         return SGD(groups, lr=rate, momentum=optim.momentum, nesterov=nesterov, fused=fused)
@@ -63,8 +69,8 @@ class Lamb(Optimizer):
                 update = (state["mean"] / (1 - first**count)).div_(root)
                 if group["weight_decay"]:
                     update.add_(p, alpha=group["weight_decay"])
-                    weight, length = p.norm(), update.norm()
-                    update.mul_(torch.where((weight > 0) & (length > 0), weight / length, 1.0))
+                    weight, length = total_norm([p]), total_norm([update])
+                    local(update).mul_(torch.where((weight > 0) & (length > 0), weight / length, 1.0))
                 p.add_(update, alpha=-group["lr"])
 
 

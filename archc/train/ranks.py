@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+PATIENCE = timedelta(minutes=10)
+"""How long a process waits for one that is there but does not answer."""
+
+
+class LostRank(Exception):
+    """Another process of the run has ended or does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,16 @@ class Ranks:
         dist.all_gather(parts, value)
         return parts
 
+    def average_(self, tensors: Sequence[Tensor]) -> None:
+        """Puts the mean over all processes into each tensor, all in one message; equal dtypes."""
+        if self.world == 1 or not tensors:
+            return
+        flat = torch.cat([t.reshape(-1) for t in tensors])
+        dist.all_reduce(flat)
+        flat /= self.world
+        for tensor, part in zip(tensors, torch.split(flat, [t.numel() for t in tensors]), strict=True):
+            tensor.copy_(part.view_as(tensor))
+
     def wait(self) -> None:
         """Until all processes are here."""
         if self.world > 1:
@@ -49,7 +67,8 @@ class Ranks:
 def ranks(device: str = "") -> Iterator[Ranks]:
     """The process group `torchrun`'s environment describes, or a group of one.
 
-    device: "cpu", "cuda", …; default: the accelerator where there is one.
+    device: "cpu", "cuda", …; default: the accelerator where there is one. Raises LostRank where another process
+    is gone: at once where its connections break, else after PATIENCE.
     """
     kind = device or (torch.accelerator.current_accelerator() or torch.device("cpu")).type
     world = int(os.environ.get("WORLD_SIZE", "1"))
@@ -60,8 +79,19 @@ def ranks(device: str = "") -> Iterator[Ranks]:
     if world == 1:
         yield Ranks(0, 1, own)
         return
-    dist.init_process_group("nccl" if own.type == "cuda" else "gloo")
+    dist.init_process_group("nccl" if own.type == "cuda" else "gloo", timeout=PATIENCE)
+    rank = dist.get_rank()
     try:
-        yield Ranks(dist.get_rank(), dist.get_world_size(), own)
-    finally:
-        dist.destroy_process_group()
+        yield Ranks(rank, dist.get_world_size(), own)
+    except RuntimeError as error:
+        if not _of_network(error):
+            raise
+        text = str(error).strip().split("\n")[0]
+        raise LostRank(f"process {rank} has lost another one of the {world}: {text}") from error
+    dist.destroy_process_group()  # not after an error: it would wait for the others
+
+
+def _of_network(error: RuntimeError) -> bool:
+    """gloo raises plain errors from the backward pass, known only by their text."""
+    words = ("gloo", "nccl", "connection", "socket", "timed out")
+    return isinstance(error, dist.DistError) or any(word in str(error).lower() for word in words)

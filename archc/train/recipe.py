@@ -59,6 +59,7 @@ class Optim(_Table):
     weight_decay: float = Field(default=0.0, ge=0, description="of convolution and linear weights only")
     agc: float = Field(default=0.0, ge=0, description="clipping λ of adaptive gradient clipping; 0: none")
     agc_eps: float = Field(default=1e-3, gt=0)
+    clip_norm: float = Field(default=0.0, ge=0, description="largest norm of all gradients; 0: any")
     sam: float = Field(default=0.0, ge=0, description="radius ρ of sharpness-aware minimisation; 0: none")
 
 
@@ -68,6 +69,9 @@ class Schedule(_Table):
     kind: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: float = Field(default=0.0, ge=0, description="epochs")
     final: float = Field(default=0.0, ge=0, le=1)
+    drop_path: Literal["constant", "linear"] = Field(
+        default="constant", description="linear: rates of drop_path grow from 0 to their own over the run"
+    )
 
 
 class Augment(_Table):
@@ -111,6 +115,7 @@ class Run(_Table):
         default=True, description="on CUDA, record the step once and replay it, where it can be recorded"
     )
     checkpoint: bool = Field(default=False, description="recompute sections in the backward pass")
+    shard: bool = Field(default=False, description="cut the weights among processes (FSDP2)")
     log_every: int = Field(default=10, ge=1, le=50, description="steps; also how often NaN is looked for")
     save_every: float = Field(default=1.0, gt=0, description="epochs between checkpoints")
     eval_every: float = Field(default=1.0, gt=0, description="epochs between evaluations")

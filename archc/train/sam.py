@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from archc.train.shards import local, total_norm
+
 TINY = 1e-12
 
 
@@ -19,10 +21,10 @@ class Sharpness:
     def climb(self, module: nn.Module) -> None:
         """Moves the weights by ρ·g/‖g‖, g being all gradients."""
         found = [(p, p.grad) for p in module.parameters() if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm([g for _, g in found])
+        norm = total_norm([g for _, g in found])
         self._kept = [(p, p.detach().clone()) for p, _ in found]
         for parameter, gradient in found:
-            parameter.add_(gradient * (self.radius / (norm + TINY)))
+            local(parameter).add_(local(gradient) * (self.radius / (norm + TINY)))
 
     @torch.no_grad()
     def return_(self) -> None:

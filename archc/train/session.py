@@ -22,6 +22,7 @@ from archc.train.datasets import Dataset
 from archc.train.network import spec_hash
 from archc.train.ranks import Ranks
 from archc.train.recipe import Recipe, to_toml
+from archc.train.shards import gathered
 from archc.train.trainer import Trainer, Watch
 
 Resume = Literal["auto", "never", "must"]
@@ -93,12 +94,14 @@ def run(
         "versions": versions(),
         "hardware": hardware(ranks),
     }
+    weights = {"model": trainer.module.state_dict()}
+    if trainer.average:
+        weights["ema"] = trainer.average.state
+    for name, tensors in weights.items():
+        whole = gathered(tensors.items(), ranks.leads)
+        if ranks.leads:
+            checkpoint.save_weights(directory / f"{name}.safetensors", whole.items(), milestone)
     if ranks.leads:
-        checkpoint.save_weights(
-            directory / "model.safetensors", trainer.module.state_dict().items(), milestone
-        )
-        if trainer.average:
-            checkpoint.save_weights(directory / "ema.safetensors", trainer.average.state.items(), milestone)
         storage.write(result, json.dumps(found, indent=1).encode(), milestone)
     return found
 

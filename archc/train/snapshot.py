@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from archc.train.checkpoint import Snapshot
+from archc.train.shards import gathered, like, local
 
 if TYPE_CHECKING:
     from archc.train.trainer import Trainer
@@ -17,9 +18,8 @@ LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channel
 
 def take(run: Trainer, log_length: int) -> Snapshot:
     """Weights, optimizer state, average, meter and generators of all ranks; and the JSON that goes with them."""
-    tensors: dict[str, Tensor] = {f"model.{k}": v for k, v in run.module.state_dict().items()}
-    tensors |= momentum(run)
-    tensors |= averages(run)
+    own: dict[str, Tensor] = {f"model.{k}": v for k, v in run.module.state_dict().items()}
+    tensors = gathered({**own, **momentum(run), **averages(run)}.items(), run.ranks.leads)
     tensors["meter"] = run.meter
     tensors |= generators(run)
     state = {
@@ -36,15 +36,15 @@ def restore(run: Trainer, found: Snapshot) -> int:
     """Puts a run where it was; returns the length its log had."""
     device = run.ranks.device
     run.layout = LAYOUTS[found.state["layout"]]
-    run.module.load_state_dict(_under(found.tensors, "model."))
+    _put(run.module.state_dict(), _under(found.tensors, "model."))
     names = dict(run.module.named_parameters())
     for key, value in _under(found.tensors, "optim.").items():
         name, _, part = key.rpartition("/")
         layout = run.layout if value.ndim == 4 else torch.contiguous_format
-        run.optimizer.state[names[name]][part] = value.to(device, memory_format=layout)
+        whole = value.to(device, memory_format=layout)
+        run.optimizer.state[names[name]][part] = like(whole, names[name])
     if run.average:
-        for key, value in _under(found.tensors, "ema.").items():
-            run.average.state[key].copy_(value)
+        _put(run.average.state, _under(found.tensors, "ema."))
     run.meter.copy_(found.tensors["meter"])
     _set_generators(run, found.tensors)
     run.scaler.load_state_dict(found.state["scaler"])
@@ -87,6 +87,12 @@ def _set_generators(run: Trainer, tensors: dict[str, Tensor]) -> None:
     own = tensors.get(f"rng.cuda.{run.ranks.rank}")
     if own is not None and run.ranks.device.type == "cuda":
         torch.cuda.set_rng_state(own.cpu(), run.ranks.device)
+
+
+def _put(targets: dict[str, Tensor], values: dict[str, Tensor]) -> None:
+    for name, target in targets.items():
+        value = values[name].to(target.device)
+        local(target).copy_(local(like(value, target)))
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

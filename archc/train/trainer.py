@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from archc.ir import Graph
 from archc.train import agc, checkpoint, storage
@@ -24,6 +23,7 @@ from archc.train.batches import Batches
 from archc.train.captured import Captured, can_capture
 from archc.train.clock import Clock
 from archc.train.datasets import Dataset, Split
+from archc.train.drop_path import Ramp
 from archc.train.ema import Average
 from archc.train.groups import groups
 from archc.train.journal import Journal
@@ -31,9 +31,9 @@ from archc.train.network import (
     autocast,
     choose_layout,
     in_layout,
+    logits_of,
     losses,
     make_module,
-    predict_with,
     spec_hash,
 )
 from archc.train.optimizers import make_optimizer
@@ -42,6 +42,7 @@ from archc.train.recipe import Recipe
 from archc.train.sam import Sharpness
 from archc.train.schedule import learning_rate
 from archc.train.seeds import seed_of
+from archc.train.shards import clip_norm, held_back, replicated, total_norm
 from archc.train.snapshot import averages, momentum, restore, take
 
 CHECK_EVERY = 50
@@ -86,7 +87,8 @@ class Trainer:
         self.graph, self.recipe, self.directory, self.ranks = graph, recipe, directory, ranks
         self.stop, self.watch, self.milestone = stop, watch, milestone
         torch.manual_seed(seed_of(recipe.seed, "weights"))
-        self.module = make_module(graph, recipe, ranks.device)
+        self.module = make_module(graph, recipe, ranks)
+        self.ramp = Ramp(self.module, ranks.device) if recipe.schedule.drop_path == "linear" else None
         self.groups = groups(graph, self.module)
         self.optimizer = make_optimizer(self.module, self.groups, recipe.optim, can_capture(recipe, ranks))
         self.average = Average(self.module, recipe.ema) if recipe.ema else None
@@ -112,6 +114,7 @@ class Trainer:
         self.parallel: nn.Module = self.module
         self.captured: Captured | None = None
         self.rate = 0.0
+        self.buffers: list[Tensor] = []
 
     @property
     def checkpoints(self) -> Path:
@@ -142,8 +145,8 @@ class Trainer:
             self.journal = Journal(self.directory / "log.jsonl", length)
         if self.recipe.run.compile:
             self.module.compile(dynamic=False)
-        if self.ranks.world > 1:
-            self.parallel = DistributedDataParallel(self.module)
+        self.parallel = replicated(self.module, self.ranks)
+        self.buffers = list(self.module.buffers())
         return problems
 
     def train(self) -> dict[str, Score]:
@@ -203,6 +206,8 @@ class Trainer:
                 group["lr"] = self.rate
         if self.average:
             self.average.at(self.step)
+        if self.ramp:
+            self.ramp.at(self.step, self.steps)
 
     def _examples(self, chunk: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
         """Augmented images (N, C, H, W), targets (N, classes), labels (N,) of examples of this step."""
@@ -219,8 +224,7 @@ class Trainer:
         for number, chunk in enumerate(chunks):
             batch = self._examples(chunk, first)
             first += len(chunk)
-            waits = isinstance(self.parallel, DistributedDataParallel) and number + 1 < len(chunks)
-            with self.parallel.no_sync() if waits else nullcontext():  # type: ignore[operator]  # DDP's
+            with held_back(self.parallel) if number + 1 < len(chunks) else nullcontext():
                 self._backward(*batch, len(chunk) / len(indices), measure)
 
     def _backward(self, images: Tensor, targets: Tensor, labels: Tensor, share: float, measure: bool) -> None:
@@ -228,7 +232,10 @@ class Trainer:
         with autocast(self.recipe, self.ranks.device):
             results = self.parallel(images)
         loss, logits = losses(results, targets, self.recipe.auxiliary)
+        kept = [b.clone() for b in self.buffers] if self.recipe.run.checkpoint else []
         self.scaler.scale(loss * share).backward()  # type: ignore[no-untyped-call]  # torch's is untyped
+        for buffer, value in zip(self.buffers, kept, strict=False):
+            buffer.copy_(value)  # recomputing a section moved its running statistics again
         if measure:
             with torch.no_grad():
                 right = (logits.argmax(1) == labels).sum().double()
@@ -238,11 +245,14 @@ class Trainer:
     def _apply(self) -> None:
         """Clips the gradients, takes the optimizer's step, and takes the weights into their average."""
         self.scaler.unscale_(self.optimizer)
+        if self.recipe.optim.clip_norm:
+            clip_norm(list(self.module.parameters()), self.recipe.optim.clip_norm)
         if self.recipe.optim.agc:
             agc.clip(self.clipped, self.recipe.optim.agc, self.recipe.optim.agc_eps)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
+        self.ranks.average_([b for b in self.buffers if b.is_floating_point()])
         if self.average:
             self.average.update(self.module)
 
@@ -283,29 +293,32 @@ class Trainer:
 
     def evaluate(self) -> dict[str, Score]:
         """Scores of the held-out examples: of the weights (`eval`), and of their average (`ema`)."""
-        states: dict[str, dict[str, Tensor] | None] = {"eval": None}
+        scores = {"eval": self._score(self.test_split)}
         if self.average:
-            states["ema"] = self.average.state
-        return {name: self._score(self.test_split, state) for name, state in states.items()}
+            with self.average.in_place_of(self.module):
+                scores["ema"] = self._score(self.test_split)
+        return scores
 
-    def _score(self, split: Split, state: dict[str, Tensor] | None) -> Score:
+    def _score(self, split: Split) -> Score:
         total = torch.zeros(3, dtype=torch.float64, device=self.ranks.device)
-        own = torch.arange(self.ranks.rank, len(split), self.ranks.world, device=self.ranks.device)
-        for chunk in torch.split(own, self.recipe.data.eval_batch):
+        each = -(-len(split) // self.ranks.world)  # equal, as sharded weights are gathered by all at once
+        own = torch.arange(each, device=self.ranks.device) * self.ranks.world + self.ranks.rank
+        for places in torch.split(own, self.recipe.data.eval_batch):
+            counts, chunk = places < len(split), places.clamp(max=len(split) - 1)
             images = self.augmenter.normalised(split.images[chunk]).contiguous(memory_format=self.layout)
             labels = split.labels[chunk]
             with autocast(self.recipe, self.ranks.device):
-                logits = predict_with(self.module, state, images).float()
-            loss = nn.functional.cross_entropy(logits, labels, reduction="sum")
-            right = (logits.argmax(1) == labels).sum()
-            total += torch.stack([loss.double(), right.double(), right.new_tensor(len(chunk))])
+                logits = logits_of(self.module, images).float()
+            loss = (nn.functional.cross_entropy(logits, labels, reduction="none") * counts).sum()
+            right = ((logits.argmax(1) == labels) & counts).sum()
+            total += torch.stack([loss.double(), right.double(), counts.sum().double()])
         loss_sum, right_sum, count = self.ranks.total(total).tolist()
         return Score(loss_sum / count, right_sum / count)
 
     def save(self) -> None:
         """Saves a checkpoint. Raises Diverged before it would save what is not finite."""
-        norms = torch.nn.utils.get_total_norm(list(self.module.parameters()))
-        if not bool(torch.isfinite(norms + self.meter[0])):
+        norms = total_norm(list(self.module.parameters()))
+        if int(self.ranks.total((~torch.isfinite(norms + self.meter[0])).int())):
             raise Diverged(f"the weights or the loss are no longer finite at step {self.step:,}")
         length = self.journal.sync() if self.journal else 0
         snapshot = take(self, length)  # all ranks: it gathers their generators

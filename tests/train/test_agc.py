@@ -12,6 +12,7 @@ from archc.elaborate import load
 from archc.train.agc import clip
 from archc.train.groups import groups
 from archc.train.network import make_module
+from archc.train.ranks import Ranks
 from tests.train.tiny import tiny_recipe
 
 
@@ -103,7 +104,7 @@ def test_the_final_linear_is_known_by_its_role() -> None:
     """Of an NFNet the weight of the last linear is not clipped, its bias is; gates' 1×1 convolutions are."""
     graph = load("nfnet_f0")
     with torch.device("meta"):
-        module = make_module(graph, tiny_recipe(), torch.device("meta"))
+        module = make_module(graph, tiny_recipe(), Ranks(0, 1, torch.device("meta")))
     found = groups(graph, module)
     assert len(found.heads) == 1
     (head,) = found.heads
@@ -115,7 +116,7 @@ def test_the_final_linear_is_known_by_its_role() -> None:
 def test_only_weights_of_convolutions_and_linear_layers_decay() -> None:
     graph = load("cifar_nf_resnet_16")
     with torch.device("meta"):
-        module = make_module(graph, tiny_recipe(), torch.device("meta"))
+        module = make_module(graph, tiny_recipe(), Ranks(0, 1, torch.device("meta")))
     found = groups(graph, module)
     for name, parameter in module.named_parameters():
         assert found.decayed(name) == (parameter.ndim > 1 and not name.endswith("gain")), name

@@ -1,37 +1,142 @@
-"""Two processes with gloo train as one process with the same batch."""
+"""Two processes with gloo train as one with the same batch, sharded or not; a lost one ends the other."""
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
+from archc.elaborate import load
+from archc.train import session
 from archc.train.journal import read_journal
-from tests.train.ddp_child import PLAIN, main
+from archc.train.ranks import Ranks
+from tests.train.ranks_child import LOST, PLAIN, child
+from tests.train.tiny import SPEC, tiny_data, tiny_recipe
 
 ROOT = Path(__file__).parents[2]
+ONE = Ranks(0, 1, torch.device("cpu"))
+KILLED = -9
+
+context = multiprocessing.get_context("forkserver")
+context.set_forkserver_preload(["tests.train.ranks_child", "tests.train.crash_child"])
 
 
-def test_two_ranks_have_the_loss_curve_of_one(tmp_path: Path) -> None:
+def two(spec: Path, place: Path, changes: dict[str, Any], kill_at: int = -1) -> list[int | None]:
+    """Exit codes of two processes that train together; the second ends itself before step `kill_at`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    processes = [
+        context.Process(
+            target=child, args=(rank, 2, port, str(spec), str(place), changes, kill_at if rank else -1)
+        )
+        for rank in (0, 1)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    codes = [process.exitcode for process in processes]
+    for process in processes:
+        process.kill()
+    return codes
+
+
+def one(spec: Path, place: Path, changes: dict[str, Any]) -> None:
+    recipe = tiny_recipe(**changes)
+    graph = load(spec)
+    session.run(graph, recipe, tiny_data(recipe, graph), place, ONE)
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    """A network without dropout and without normalisation over the batch."""
     (tmp_path / "plain.arch").write_text(PLAIN)
-    main(tmp_path / "one")
+    return tmp_path / "plain.arch"
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """A network with both."""
+    (tmp_path / "tiny.arch").write_text(SPEC)
+    return tmp_path / "tiny.arch"
+
+
+def assert_alike(a: Path, b: Path, rel: float = 2e-5) -> None:
+    """Equal logs and weights, but for the order of sums."""
+    logs = [read_journal(place / "log.jsonl") for place in (a, b)]
+    assert len(logs[0]) == len(logs[1]) >= 7
+    for x, y in zip(*logs, strict=True):
+        assert y == pytest.approx(x, rel=rel)
+    for name in ("model.safetensors", "ema.safetensors"):
+        for (k, x), y in zip(load_file(a / name).items(), load_file(b / name).values(), strict=True):
+            torch.testing.assert_close(y, x, rtol=rel * 10, atol=1e-6, msg=k)
+
+
+def assert_equal(a: Path, b: Path) -> None:
+    for name in ("log.jsonl", "model.safetensors", "ema.safetensors"):
+        assert (a / name).read_bytes() == (b / name).read_bytes(), name
+
+
+def test_torchrun_starts_what_has_the_loss_curve_of_one(plain: Path, tmp_path: Path) -> None:
+    changes = {"data": {"accumulate": 2}}
+    one(plain, tmp_path / "one", changes)
     command = [
         sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone",
-        "-m", "tests.train.ddp_child", str(tmp_path / "two"),
+        "-m", "tests.train.ranks_child", str(plain), str(tmp_path / "two"), json.dumps(changes),
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr
-    one, two = (read_journal(tmp_path / name / "log.jsonl") for name in ("one", "two"))
-    assert len(one) == len(two) >= 7
-    for a, b in zip(one, two, strict=True):
-        assert a.keys() == b.keys()
-        for key in a:
-            assert b[key] == pytest.approx(a[key], rel=2e-5), key
+    assert_alike(tmp_path / "one", tmp_path / "two")
     assert json.loads((tmp_path / "two" / "result.json").read_text())["hardware"]["processes"] == 2
+
+
+SETTINGS: list[dict[str, Any]] = [
+    {"optim": {"sam": 0.05}},
+    {"optim": {"agc": 0.01, "clip_norm": 0.1}, "data": {"accumulate": 2}},
+    {"run": {"shard": True}},
+    {
+        "run": {"shard": True},
+        "data": {"accumulate": 2},
+        "optim": {"sam": 0.05, "agc": 0.01, "clip_norm": 0.1},
+    },
+    {"run": {"shard": True}, "optim": {"name": "adamw", "lr": 1e-2}},
+    {"run": {"shard": True, "checkpoint": True}, "optim": {"name": "lamb", "lr": 1e-2, "eps": 1e-6}},
+    {"run": {"shard": True}, "optim": {"name": "rmsprop", "lr": 1e-3, "eps": 1e-3}},
+]
+
+
+@pytest.mark.parametrize("changes", SETTINGS, ids=str)
+def test_two_processes_have_the_loss_curve_of_one(
+    plain: Path, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    one(plain, tmp_path / "one", changes)
+    assert two(plain, tmp_path / "two", changes) == [0, 0]
+    assert_alike(tmp_path / "one", tmp_path / "two")
+
+
+@pytest.mark.parametrize("run", [{}, {"shard": True, "precision": "fp16"}], ids=["whole", "sharded"])
+def test_a_killed_process_ends_the_other_and_the_resumed_run_is_the_same(
+    tiny: Path, tmp_path: Path, run: dict[str, Any]
+) -> None:
+    """Batch statistics, dropout, momentum, average, the loss scale: all of both processes."""
+    changes = {"run": run}
+    assert two(tiny, tmp_path / "whole", changes) == [0, 0]
+    assert two(tiny, tmp_path / "killed", changes, kill_at=7) == [LOST, KILLED]
+    assert "process 0 has lost another one of the 2" in (tmp_path / "killed-0.txt").read_text()
+    assert not (tmp_path / "killed" / "result.json").exists()
+    assert two(tiny, tmp_path / "killed", changes) == [0, 0]
+    assert json.loads((tmp_path / "killed" / "result.json").read_text())["resumed_at"] == 6
+    assert_equal(tmp_path / "whole", tmp_path / "killed")
