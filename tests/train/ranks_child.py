@@ -15,7 +15,9 @@ import torch.distributed.fsdp
 
 from archc.elaborate import load
 from archc.train import session
+from archc.train.network import make_module
 from archc.train.ranks import LostRank, ranks
+from archc.train.shards import local
 from tests.train.tiny import tiny_data, tiny_recipe
 
 LOST = 17
@@ -44,6 +46,11 @@ def main(spec: Path, place: Path, changes: dict[str, Any], kill_at: int = -1) ->
             os.kill(os.getpid(), signal.SIGKILL)
 
     with ranks("cpu") as group:
+        if recipe.run.shard:
+            place.mkdir(exist_ok=True)
+            module = make_module(graph, recipe, group)
+            held = {name: local(p).numel() for name, p in module.named_parameters()}
+            (place / f"held-{group.rank}.json").write_text(json.dumps(held))
         session.run(graph, recipe, tiny_data(recipe, graph), place, group, milestone=milestone)
 
 

@@ -125,6 +125,17 @@ def test_two_processes_have_the_loss_curve_of_one(
     one(plain, tmp_path / "one", changes)
     assert two(plain, tmp_path / "two", changes) == [0, 0]
     assert_alike(tmp_path / "one", tmp_path / "two")
+    if "shard" in changes.get("run", {}):
+        assert_cut(tmp_path / "two")
+
+
+def assert_cut(place: Path) -> None:
+    """Each process held a part of every weight, about half; only the gain, a scalar, was whole in both."""
+    held = [json.loads((place / f"held-{rank}.json").read_text()) for rank in (0, 1)]
+    for name, whole in load_file(place / "model.safetensors").items():
+        parts = [part[name] for part in held]
+        assert sum(parts) == whole.numel() or (whole.ndim == 0 and parts == [1, 1])
+        assert whole.ndim == 0 or max(parts) <= 0.6 * whole.numel()
 
 
 @pytest.mark.parametrize("run", [{}, {"shard": True, "precision": "fp16"}], ids=["whole", "sharded"])

@@ -14,6 +14,7 @@ import torch
 from archc.elaborate import load
 from archc.ir import Graph
 from archc.train import session
+from archc.train.drop_path import RampedDropPath
 from archc.train.journal import read_journal
 from archc.train.ranks import Ranks
 from archc.train.recipe import Recipe, load_recipe
@@ -193,3 +194,94 @@ def test_accumulated_batches_are_the_whole_batch(tmp_path: Path) -> None:
         run(graph, tmp_path / str(parts), tiny_recipe(data={"accumulate": parts}))
         losses.append([x["loss"] for x in read_journal(tmp_path / str(parts) / "log.jsonl") if "loss" in x])
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_recomputing_sections_changes_nothing(graph: Graph, tmp_path: Path) -> None:
+    """The same log, weights and running statistics to the bit, with dropout and batch normalisation."""
+    for recompute in (False, True):
+        run(graph, tmp_path / str(recompute), tiny_recipe(run={"checkpoint": recompute}))
+    for name in ("log.jsonl", "model.safetensors", "ema.safetensors"):
+        assert (tmp_path / "True" / name).read_bytes() == (tmp_path / "False" / name).read_bytes()
+
+
+CELLS = """\
+block cell(x) { return x + (x -> conv(6, 3) -> batch_norm -> drop_path(0.5, schedule = "const")) }
+arch cells(aux: bool = false) {
+  input 1 x 8 x 8
+  stem  conv(6, 3) -> batch_norm -> relu
+  stage 2 x cell
+  if aux { output train_only early = x -> global_avg_pool -> linear(10) }
+  head  relu -> global_avg_pool -> linear(10)
+}
+"""
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> Path:
+    (tmp_path / "cells.arch").write_text(CELLS)
+    return tmp_path / "cells.arch"
+
+
+def test_drop_path_grows_over_the_run_and_resumes(cells: Path, tmp_path: Path) -> None:
+    """Rates go from 0 to what the spec says; a run that is stopped goes on with the rate of its step."""
+    graph = load(cells)
+    recipe = tiny_recipe(schedule={"drop_path": "linear"})
+    shares: list[float] = []
+    trainer = Trainer(graph, recipe, tiny_data(recipe, graph), tmp_path / "watched", ONE)
+    assert trainer.ramp is not None
+    ramp = trainer.ramp
+    trainer.milestone = lambda name: shares.append(float(ramp.share)) if name == "after step" else None
+    trainer.start()
+    trainer.train()
+    assert shares == pytest.approx([step / 12 for step in range(12)])
+    run(graph, tmp_path / "whole", recipe)
+    interrupted(graph, tmp_path / "stopped", recipe, 5)
+    run(graph, tmp_path / "stopped", recipe)
+    run(graph, tmp_path / "constant", tiny_recipe())
+    logs = [(tmp_path / name / "log.jsonl").read_bytes() for name in ("whole", "stopped", "constant")]
+    assert logs[0] == logs[1] != logs[2]
+
+
+def test_a_ramped_drop_path_drops_at_its_rate() -> None:
+    share = torch.tensor(0.0)
+    for rescale in (True, False):
+        drop = RampedDropPath(0.4, rescale, share)
+        x = torch.ones(20_000, 1)
+        torch.manual_seed(0)
+        share.fill_(0.0)
+        assert torch.equal(drop(x), x)
+        share.fill_(0.5)
+        assert float((drop(x) == 0).float().mean()) == pytest.approx(0.2, abs=0.01)
+        assert float(drop(x).max()) == pytest.approx(1 / 0.8 if rescale else 1)
+        assert torch.equal(drop.eval()(x), x)
+
+
+def test_auxiliary_heads_train_by_their_weight(cells: Path, tmp_path: Path) -> None:
+    """The auxiliary head's weights get `auxiliary` times the gradient of its own loss; with 0 they stay."""
+    graph = load(cells, aux=True)
+    moved = {}
+    for weight in (0.0, 0.3, 0.4):
+        recipe = tiny_recipe(auxiliary=weight, optim={"weight_decay": 0, "agc": 0, "nesterov": False})
+        trainer = Trainer(graph, recipe, tiny_data(recipe, graph), tmp_path / str(weight), ONE)
+        trainer.start()
+        (bias,) = (p for n, p in trainer.module.named_parameters() if n.startswith("linear") and p.ndim == 1)
+        before = bias.detach().clone()
+        trainer._step()
+        moved[weight] = bias.detach() - before
+    assert not moved[0.0].any()
+    torch.testing.assert_close(moved[0.4] / 0.4, moved[0.3] / 0.3)
+
+
+def test_gradients_are_scaled_to_their_largest_norm(graph: Graph, tmp_path: Path) -> None:
+    """One plain SGD step moves the weights by lr times the norm allowed, and by less where it is not reached."""
+    for largest, tight in ((0.01, True), (1e6, False)):
+        recipe = tiny_recipe(
+            optim={"momentum": 0, "weight_decay": 0, "agc": 0, "clip_norm": largest}, schedule={"warmup": 0}
+        )
+        trainer = Trainer(graph, recipe, tiny_data(recipe, graph), tmp_path / str(largest), ONE)
+        trainer.start()
+        before = [p.detach().clone() for p in trainer.module.parameters()]
+        trainer._step()
+        moves = [p.detach() - b for p, b in zip(trainer.module.parameters(), before, strict=True)]
+        moved = float(torch.nn.utils.get_total_norm(moves))
+        assert moved == pytest.approx(largest * recipe.lr, rel=1e-3) if tight else moved < largest * recipe.lr
