@@ -6,16 +6,14 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from archc.diagnostics import Source
-from archc.elaborate import library
-from archc.spaces.flat import flat_text
 from archc.spaces.sample import Population
 from archc.spaces.space import Draw, Space
-from archc.syntax.format import format_source
+from archc.spaces.written import importable, is_local, written
 
 LISTS = ("widths", "depths")
 """Columns that hold lists: of numbers in parquet, as `24 56 152 368` in CSV."""
@@ -61,23 +59,11 @@ def row(space: Space, draw: Draw) -> dict[str, Any]:
 
 def spec_text(space: Space, draw: Draw, expand: bool = False) -> str:
     """A spec for one draw: a variant of the space, or flat where the arguments do not tell all."""
-    request, name = space.request, row(space, draw)["name"]
+    request = space.request
+    source = f"archc sample {Path(request.space).name} --seed {request.seed}"
     doc = f"Draw {draw.index} of {request.space}, seed {request.seed}."
-    expect = (
-        f"expect params = {draw.params:_}, macs = {draw.macs:_}, activations = {draw.activations:_} from "
-        f'"archc sample {Path(request.space).name} --seed {request.seed}"'
-    )
-    if expand or not draw.complete or request.input is not None or not _importable(space):
-        return flat_text(space.graph(draw.index), name, doc, (expect,))
-    module = _module_of(space)
-    imports: dict[str, set[str]] = {module: {space.name}}
-    for source, op in draw.imports:
-        imports.setdefault(source, set()).add(op)
-    lines = [f'"""{doc}"""']
-    lines += [f"from {source} import {', '.join(sorted(names))}" for source, names in imports.items()]
-    arguments = ", ".join(f"{key} = {text}" for key, text in draw.arguments)
-    lines += ["", f"variant {name} = {space.name}({arguments}) {{", f"  {expect}", "}"]
-    return format_source(Source(name, "\n".join(lines) + "\n"))
+    graph = partial(space.graph, draw.index)
+    return written(space, draw, graph, row(space, draw)["name"], doc, source, expand=expand)
 
 
 def statistics(population: Population) -> dict[str, Any]:
@@ -152,27 +138,8 @@ def _plain(text: str) -> Any:
     return text
 
 
-def _module_of(space: Space) -> str:
-    source = Path(space.module.source.name)
-    return source.stem if _is_local(space) else ".".join(source.with_suffix("").parts)
-
-
-def _is_local(space: Space) -> bool:
-    return Path(space.request.space.partition(":")[0]).suffix == ".arch"
-
-
-def _importable(space: Space) -> bool:
-    """Whether a spec in another directory can name the space: a shipped one, or one file that stands alone."""
-    if not _is_local(space):
-        return True
-    stem = Path(space.module.source.name).stem
-    root = library().root
-    shipped = {p.relative_to(root).with_suffix("").parts for p in root.rglob("*.arch")}
-    return stem.isidentifier() and all(s.module in shipped for s, _ in space.module.imports.values())
-
-
 def _local_source(space: Space) -> tuple[str, str] | None:
     """The user's own space, to stand beside the specs that import it."""
-    if not _is_local(space) or not _importable(space):
+    if not is_local(space) or not importable(space):
         return None
     return Path(space.module.source.name).name, space.module.source.text

@@ -16,12 +16,13 @@ from typing import Any
 from archc.elaborate.arch import draw
 from archc.elaborate.arch_statements import METRICS
 from archc.elaborate.builder import Body
-from archc.elaborate.choosers import DomainValues, Stream
+from archc.elaborate.choosers import Chooser, DomainValues, Stream
 from archc.elaborate.expressions import Closure, ExpressionCompiler
 from archc.elaborate.frame import ElabFrame
 from archc.elaborate.run import FUEL, Run
 from archc.elaborate.statements import assigned_names, free_names
 from archc.elaborate.values import Rejected
+from archc.spaces.points import ChoicePoint, PointChooser
 from archc.spaces.space import Space
 from archc.syntax import ast
 
@@ -29,15 +30,6 @@ MAX_TABLE = 4_000_000
 """Combinations of values looked at to eliminate one parameter; beyond, the size is estimated."""
 PROBES = 8
 """Draws that must meet the same choice points for their number to be a fact."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChoicePoint:
-    """A parameter or pick: how it is described, and how many answers it has."""
-
-    path: str
-    described: str
-    answers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +64,15 @@ class Size:
 
 
 class UniformChooser:
-    """Every value of a domain as likely, whatever its distribution; notes what it was asked."""
+    """Every value of a domain as likely, whatever its distribution."""
 
     def __init__(self, seed: int, index: int) -> None:
         self.stream = Stream(b"uniform:%d:%d" % (seed, index))
-        self.domains: dict[str, DomainValues] = {}
-        self.asked: list[ChoicePoint] = []
-        self.answers: dict[str, Any] = {}
 
     def domain(self, path: str, values: DomainValues) -> Any:
-        self.domains[path] = values
-        self.asked.append(ChoicePoint(path, values.describe(), values.count()))
         return values.at(self.stream.below(values.count()))
 
     def pick(self, path: str, count: int, k: int) -> tuple[int, ...]:
-        of = f"one of {count}" if k == 1 else f"{k} of {count}"
-        self.asked.append(ChoicePoint(path, of, math.comb(count, k)))
         left = list(range(count))
         return tuple(sorted(left.pop(self.stream.below(len(left))) for _ in range(k)))
 
@@ -114,15 +99,16 @@ def choice_points(space: Space) -> tuple[tuple[ChoicePoint, ...], dict[str, Doma
     """
     found = []
     for index in range(PROBES):
-        chooser = UniformChooser(0, index)
+        chooser = PointChooser({}, UniformChooser(0, index))
         _meets(space, chooser)
-        found.append(chooser)
-    longest = max(found, key=lambda c: len(c.asked))
-    fixed = all(c.asked == longest.asked[: len(c.asked)] for c in found)
-    return tuple(longest.asked), longest.domains, fixed
+        found.append(chooser.choices)
+    longest = max(found, key=len)
+    domains = {c.path: c.values for c in longest if c.values is not None}
+    fixed = all(choices == longest[: len(choices)] for choices in found)
+    return tuple(longest), domains, fixed
 
 
-def _meets(space: Space, chooser: UniformChooser) -> bool:
+def _meets(space: Space, chooser: Chooser) -> bool:
     try:
         draw(space.target, chooser, arguments=space.given, input=space.request.input, requires=space.requires)
     except Rejected:

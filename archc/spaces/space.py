@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from archc.elaborate.values import Failure, OpValue
 from archc.ir import Graph
 from archc.spaces.canonical import canonical_hash
 from archc.spaces.literal import literal, ops_in
+from archc.spaces.point_text import to_line
 from archc.syntax import ast
 from archc.syntax.parse import parse_expression
 
@@ -45,7 +46,7 @@ class Draw:
 
     arguments: what was drawn or given, as expressions of the language. imports: ops these mention, by module.
     widths, depths: of the stages. digest: the canonical hash of its graph. complete: the arguments alone give the
-    network again, as nothing was picked elsewhere.
+    network again, as nothing was picked elsewhere. point: where something was picked, all answers on one line.
     """
 
     index: int
@@ -58,6 +59,7 @@ class Draw:
     activations: int
     digest: str
     complete: bool
+    point: str = ""
 
 
 class Space:
@@ -83,10 +85,20 @@ class Space:
             )
 
     @property
+    def parameters(self) -> frozenset[str]:
+        """The parameters with domains: what a point answers by values."""
+        return frozenset(p.name for p in self.target.arch.params if p.domain is not None)
+
+    @property
     def requirements(self) -> list[str]:
         """The conditions a sample must meet, as written: the space's own, then those of the request."""
         own = [s for s in self.target.arch.body if isinstance(s, ast.Require)]
         return [" ".join(r.condition.span.text.split()) for r in (*own, *self.requires)]
+
+    @cached_property
+    def needs_all(self) -> bool:
+        """Whether choices are met, or requirements tested, after the first tensor."""
+        return bool(self.requirements) or _picks(self.target) or _picks_elsewhere(self.target.module)
 
     @property
     def published_size(self) -> str:
@@ -102,8 +114,11 @@ class Space:
     def draw(self, index: int) -> Draw:
         """The draw of that index; raises Rejected, or ArchError where the network is invalid."""
         drawn = self._draw(index, True)
-        graph = self.graph(index)
-        values = {n: v for n, v in drawn.arguments.items() if n in self.open or n in self.given}
+        return self.described(index, drawn.arguments, drawn.answers, self.graph(index))
+
+    def described(self, index: int, arguments: dict[str, Any], answers: dict[str, Any], graph: Graph) -> Draw:
+        """A network of the space as a Draw: the arguments and the answers that made it, and its graph."""
+        values = {n: v for n, v in arguments.items() if n in self.open or n in self.given}
         places = [
             s for s in sections(graph) if s.scope and graph.scopes[s.scope].name not in ("stem", "head")
         ]
@@ -113,11 +128,12 @@ class Space:
             tuple(sorted({pair for value in values.values() for pair in _imports(value)})),
             tuple(s.shape[0] for s in places),
             tuple(s.repeats for s in places),
-            drawn.cost.params,
-            drawn.cost.macs,
-            drawn.cost.activations,
+            graph.cost.params,
+            graph.cost.macs,
+            graph.cost.activations,
             canonical_hash(graph),
-            all(path.partition("[")[0] in self.open for path in drawn.answers),
+            all(path.partition("[")[0] in self.open for path in answers),
+            to_line(answers) if any(isinstance(answer, tuple) for answer in answers.values()) else "",
         )
 
     def cost(self, index: int) -> Any:
@@ -195,9 +211,26 @@ def _open_parameters(target: Definition, given: dict[str, Any]) -> frozenset[str
 
 def _picks(target: Definition) -> bool:
     """Whether something is picked in the arch's body; blocks are taken at their word."""
-    return "pick" in set(free_names(target.arch.body)) or any(
-        "pick" in d.span.text for d in target.module.declarations.values() if isinstance(d, ast.BlockDef)
-    )
+    return "pick" in set(free_names(target.arch.body)) or _blocks_pick(target.module)
+
+
+def _blocks_pick(module: Module) -> bool:
+    return any("pick" in d.span.text for d in module.declarations.values() if isinstance(d, ast.BlockDef))
+
+
+def _picks_elsewhere(module: Module) -> bool:
+    """Whether something may be picked in the blocks of the modules that one imports."""
+    known, left = {module.source.name}, [module]
+    while left:
+        at = left.pop()
+        for statement, _ in at.imports.values():
+            found = at.library.import_module(at, statement)
+            if found.source.name not in known:
+                known.add(found.source.name)
+                left.append(found)
+                if _blocks_pick(found):
+                    return True
+    return False
 
 
 def _imports(value: Any) -> list[tuple[str, str]]:

@@ -1,0 +1,77 @@
+"""A network of a space as a spec: a variant of the space where its arguments tell all, else flat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from archc.diagnostics import Source
+from archc.elaborate import library
+from archc.ir import Graph
+from archc.spaces.flat import flat_text
+from archc.spaces.literal import literal
+from archc.spaces.point_text import to_line
+from archc.spaces.space import Draw, Space
+from archc.syntax.format import format_source
+
+
+def written(
+    space: Space,
+    draw: Draw,
+    graph: Callable[[], Graph],
+    name: str,
+    doc: str,
+    source: str,
+    *,
+    expand: bool = False,
+) -> str:
+    """The spec, in canonical form, its figures expected.
+
+    graph: makes the network; asked only where its ops are written. source: what the figures are said to come from.
+    expand: without blocks and imports.
+    """
+    expect = (
+        f"expect params = {draw.params:_}, macs = {draw.macs:_}, activations = {draw.activations:_} from "
+        f'"{source}"'
+    )
+    statements = (_info(space, draw), expect) if draw.point else (expect,)
+    if expand or not draw.complete or space.request.input is not None or not importable(space):
+        return flat_text(graph(), name, doc, statements)
+    imports: dict[str, set[str]] = {_module_of(space): {space.name}}
+    for module, op in draw.imports:
+        imports.setdefault(module, set()).add(op)
+    lines = [f'"""{doc}"""']
+    lines += [f"from {module} import {', '.join(sorted(names))}" for module, names in imports.items()]
+    arguments = ", ".join(f"{key} = {text}" for key, text in draw.arguments)
+    lines += ["", f"variant {name} = {space.name}({arguments}) {{"]
+    lines += [*(f"  {statement}" for statement in statements), "}"]
+    return format_source(Source(name, "\n".join(lines) + "\n"))
+
+
+def _info(space: Space, draw: Draw) -> str:
+    """What tells `archc mutate` which point of which space this is."""
+    info = {"space": space.request.space, "point": draw.point}
+    if space.given:
+        info["arguments"] = to_line(
+            {k: list(v) if isinstance(v, tuple) else v for k, v in space.given.items()}
+        )
+    return "info " + ", ".join(f"{key} = {literal(value)}" for key, value in info.items())
+
+
+def _module_of(space: Space) -> str:
+    source = Path(space.module.source.name)
+    return source.stem if is_local(space) else ".".join(source.with_suffix("").parts)
+
+
+def is_local(space: Space) -> bool:
+    return Path(space.request.space.partition(":")[0]).suffix == ".arch"
+
+
+def importable(space: Space) -> bool:
+    """Whether a spec in another directory can name the space: a shipped one, or one file that stands alone."""
+    if not is_local(space):
+        return True
+    stem = Path(space.module.source.name).stem
+    root = library().root
+    shipped = {p.relative_to(root).with_suffix("").parts for p in root.rglob("*.arch")}
+    return stem.isidentifier() and all(s.module in shipped for s, _ in space.module.imports.values())
