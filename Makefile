@@ -2,7 +2,7 @@
 # make test      what CI runs: lint, then all tests but the slow ones
 # make test-all  the slow ones too
 # make fuzz      the compiler on damaged and random input
-# make bench     speed, against the tools people use
+# make bench     speed, against the tools people use (PARTS="eager --quick" for some of it)
 # make gallery   the drawings and figures of docs/gallery.md
 # make web       fetches what the report page vendors, at the locked version; needs npm
 # make format    puts the code in form
@@ -28,7 +28,7 @@ fuzz: .stamps/dev
 	$(BIN)/python -m tests.hostile.fuzz
 
 bench: .stamps/bench
-	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m benchmarks.run $(PARTS)
 
 gallery: .stamps/dev
 	$(BIN)/python -m benchmarks.gallery
@@ -68,4 +68,5 @@ clean:
 # What the benchmarks compare with.
 .stamps/bench: .stamps/dev
 	tools/install.sh fvcore torchinfo
+	tools/install.sh --no-deps ptflops
 	@touch $@

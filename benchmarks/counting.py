@@ -1,45 +1,70 @@
-"""Counting: archc beside fvcore and torchinfo, cold (a whole process) and in process.
+"""Counting resnet50: archc beside fvcore, torchinfo and ptflops. CPU time at one thread; cold: a whole process, from
+start to the printed count; in process: one more count of a network already there (the peers have its module built, archc
+elaborates the spec again).
 
-    python -m benchmarks.counting [--repeat 5]
-
-Prints a Markdown table of CPU seconds and ratios, measured in turn in one run. Needs `make bench`'s installs.
+    python -m benchmarks.run counting [--quick]
 """
 
 from __future__ import annotations
 
-import argparse
-import os
+import contextlib
+import io
 import random
-import resource
 import statistics
-import subprocess
-import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import archc
+from benchmarks.processes import in_turn
 
-PEERS = {
+MODEL = "from tests.peers import import_torchvision; net = import_torchvision().models.resnet50(weights=None).eval();"
+COLD = {
     "archc": "import archc.cli.main as m; m.main(['count', 'resnet50'])",
-    "fvcore": (
-        "import torch; from tests.peers import import_torchvision; tv = import_torchvision();"
-        "from fvcore.nn import FlopCountAnalysis;"
-        "print(FlopCountAnalysis(tv.models.resnet50(weights=None).eval(), torch.zeros(1, 3, 224, 224)).total())"
-    ),
-    "torchinfo": (
-        "from tests.peers import import_torchvision; tv = import_torchvision(); import torchinfo;"
-        "print(torchinfo.summary(tv.models.resnet50(weights=None), (1, 3, 224, 224), verbose=0))"
-    ),
+    "fvcore": f"{MODEL} import torch; from fvcore.nn import FlopCountAnalysis as F;"
+    " print(F(net, torch.zeros(1, 3, 224, 224)).total())",
+    "torchinfo": f"{MODEL} import torchinfo; print(torchinfo.summary(net, (1, 3, 224, 224), verbose=0))",
+    "ptflops": f"{MODEL} from ptflops import get_model_complexity_info as f;"
+    " print(f(net, (3, 224, 224), print_per_layer_stat=False))",
 }
 
 
-def cold(code: str) -> float:
-    """CPU seconds of a fresh process."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, check=False)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert done.returncode == 0, done.stderr.decode()
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def warm() -> dict[str, Callable[[], object]]:
+    """One count each, everything imported and built."""
+    import torch
+    import torchinfo
+    from fvcore.nn import FlopCountAnalysis
+
+    from tests.peers import import_torchvision, peer
+
+    net: Any = import_torchvision().models.resnet50(weights=None).eval()
+    ptflops = peer("ptflops")  # after torchvision, which it imports
+    image = torch.zeros(1, 3, 224, 224)
+    return {
+        "archc": lambda: archc.count(archc.load("resnet50")),
+        "fvcore": lambda: FlopCountAnalysis(net, image).total(),
+        "torchinfo": lambda: torchinfo.summary(net, (1, 3, 224, 224), verbose=0),
+        "ptflops": lambda: ptflops.get_model_complexity_info(net, (3, 224, 224), print_per_layer_stat=False),
+    }
+
+
+def in_process(repeat: int) -> dict[str, float]:
+    """Median CPU seconds of one count, counted in turn."""
+    import torch
+
+    torch.set_num_threads(1)
+    works = warm()
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for turn in range(repeat + 1):
+        for name, work in works.items():
+            runs = 20 if name == "archc" else 1
+            start = time.process_time()
+            for _ in range(runs):
+                with contextlib.redirect_stdout(io.StringIO()):
+                    work()
+            if turn:  # the first warms up
+                times[name].append((time.process_time() - start) / runs)
+    return {name: statistics.median(found) for name, found in times.items()}
 
 
 def networks_per_second(seconds: float = 3.0) -> tuple[float, float]:
@@ -59,22 +84,18 @@ def networks_per_second(seconds: float = 3.0) -> tuple[float, float]:
     return rates[0], rates[1]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeat", type=int, default=5)
-    repeat = parser.parse_args().repeat
-    bare = statistics.median(cold("print(1)") for _ in range(repeat))
-    times: dict[str, list[float]] = {name: [] for name in PEERS}
-    for _ in range(repeat):
-        for name, code in PEERS.items():
-            times[name].append(cold(code))
-    ours = statistics.median(times["archc"])
-    print(f"A bare Python takes {bare:.3f} s of CPU.\n")
-    print("| count of resnet50, whole process | CPU s (median) | times archc's |\n|---|--:|--:|")
-    for name, found in times.items():
-        median = statistics.median(found)
-        print(f"| {name} | {median:.3f} | {median / ours:.1f} |")
-    varied, same = networks_per_second()
+def main(quick: bool = False) -> None:
+    repeat = 3 if quick else 7
+    cold, bare = in_turn(COLD, repeat), in_turn({"": "print(1)"}, repeat)[""]
+    again = in_process(repeat)
+    print("| | cold, s | times archc's | in process, ms | times archc's |\n|---|--:|--:|--:|--:|")
+    for name in COLD:
+        print(
+            f"| {name} | {cold[name]:.3f} | {cold[name] / cold['archc']:.1f} | {again[name] * 1e3:.2f} |"
+            f" {again[name] / again['archc']:,.0f} |"
+        )
+    print(f"\nA bare Python takes {bare:.3f} s of CPU.")
+    varied, same = networks_per_second(1.0 if quick else 3.0)
     print(
         f"\nload + count in process: {varied:,.0f} different RegNets a second, {same:,.0f} of the same one."
     )

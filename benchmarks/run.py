@@ -1,31 +1,83 @@
-"""Run the standing comparisons and write their tables to docs/performance.md: `make bench`."""
+"""Run the standing comparisons and write their tables to docs/performance.md: `make bench`.
+
+    python -m benchmarks.run [PART …] [--quick]
+
+Parts: eager, construct, counting, startup. A part that is run takes the place of its section in the page; the
+others stay as they are. --quick: representative networks and fewer runs, some ten minutes a part at most.
+"""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import datetime
 import importlib
 import io
 import os
 import platform
+import re
+import sys
+import time
 from pathlib import Path
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
-TABLES = (("Counting", "benchmarks.counting"), ("Start-up", "benchmarks.startup"))
+PARTS = {
+    "eager": "The emitted module beside its hand-written twin",
+    "construct": "Constructing",
+    "counting": "Counting",
+    "startup": "Start-up",
+}
+HEAD = "# Speed\n\nMade by `make bench`, part by part. All figures are ratios or times of one run on the machine named.\n"
+
+
+class Both(io.StringIO):
+    """Keeps what is written, and shows it as it comes."""
+
+    def write(self, text: str) -> int:
+        sys.__stdout__.write(text)
+        sys.__stdout__.flush()
+        return super().write(text)
+
+
+def section(part: str, quick: bool) -> str:
+    """Runs a part and returns its section."""
+    module = importlib.import_module(f"benchmarks.{part}")
+    out, start = Both(), time.monotonic()
+    with contextlib.redirect_stdout(out):
+        module.main(quick)
+    about = (module.__doc__ or "").strip().split("\n\n")[0]
+    command = f"python -m benchmarks.run {part}{' --quick' * quick}"
+    return f"## {PARTS[part]}\n\n{about}\n\n`{command}`, {where()}, {time.monotonic() - start:.0f} s\n\n{out.getvalue()}"
+
+
+def where() -> str:
+    """The day and the machine."""
+    import torch
+
+    cores = f"{os.cpu_count()} CPU cores ({platform.machine()})"
+    return f"{datetime.date.today()}: {cores}, Python {platform.python_version()}, torch {torch.__version__}"
+
+
+def put(page: str, part: str, text: str) -> str:
+    """The page with the section of a part put in or replaced, sections in the order of `PARTS`."""
+    head, *rest = re.split(r"^(?=## )", page, flags=re.MULTILINE)
+    sections = {body.split("\n", 1)[0].removeprefix("## "): body.rstrip("\n") + "\n" for body in rest}
+    sections[PARTS[part]] = text.rstrip("\n") + "\n"
+    known = [title for title in PARTS.values() if title in sections]
+    others = [title for title in sections if title not in known]
+    return "\n".join([(head or HEAD).rstrip("\n") + "\n", *(sections[title] for title in [*known, *others])])
 
 
 def main() -> None:
-    where = f"{os.cpu_count()} CPU cores ({platform.machine()}), Python {platform.python_version()}"
-    parts = [f"# Speed\n\nMade by `make bench` on {datetime.date.today()}: {where}, no GPU.\n"]
-    for title, name in TABLES:
-        module = importlib.import_module(name)
-        out = io.StringIO()
-        with contextlib.redirect_stdout(out):
-            module.main()
-        about = (module.__doc__ or "").strip().split("\n\n")
-        parts.append(f"## {title}\n\n{about[0]}\n\n`python -m {name}`\n\n{out.getvalue()}")
-        print(parts[-1], flush=True)
-    PAGE.write_text("\n".join(parts))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--quick", action="store_true")
+    arguments = parser.parse_args()
+    for part in arguments.parts or PARTS:
+        text = section(part, arguments.quick)
+        PAGE.write_text(put(PAGE.read_text() if PAGE.exists() else HEAD, part, text))
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ COMMANDS = (
     "report",
     "emit",
     "parity",
+    "bench",
     "fmt",
     "list",
     "train",

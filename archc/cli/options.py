@@ -63,6 +63,12 @@ def parse_parameter(text: str) -> tuple[str, Any]:
         ) from None
 
 
+def parse_keyword(text: str) -> tuple[str, Any]:
+    """`name=value` as -p takes it; True, False and None may be written as in Python too."""
+    name, value = parse_parameter(text)
+    return name, {"True": True, "False": False, "None": None, "none": None}.get(str(value), value)
+
+
 def literal_value(expression: Any) -> Any:
     """The Python value of a literal expression; raises ValueError for any other expression."""
     from archc.syntax import ast

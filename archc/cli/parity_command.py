@@ -12,7 +12,7 @@ from archc.analyses.figures import shape_text
 from archc.cli.console import print_json
 from archc.cli.extras import needs_torch
 from archc.cli.files import write_file
-from archc.cli.options import format_option, graph_options, load_graph, parse_parameter, spec_argument
+from archc.cli.options import format_option, graph_options, load_graph, parse_keyword, spec_argument
 from archc.diagnostics import NOWHERE, ArchError, Diagnostic
 
 if TYPE_CHECKING:
@@ -32,12 +32,6 @@ Examples:
 \b
 Both networks run in float64 with the same random weights. The keymap lets `archc build --weights` read
 checkpoints of the other one. Exit 1 where the two are not equal."""
-
-
-def parse_keyword(text: str) -> tuple[str, Any]:
-    """`name=value` as -p takes it; True, False and None may be written as in Python too."""
-    name, value = parse_parameter(text)
-    return name, {"True": True, "False": False, "None": None, "none": None}.get(str(value), value)
 
 
 @click.command(epilog=EPILOG)

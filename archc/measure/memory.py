@@ -61,33 +61,49 @@ def measure_memory(module: nn.Module, inputs: tuple[Tensor, ...]) -> Measured:
     On a GPU a whole training step is measured too.
     """
     training = module.training
-    own = {t.untyped_storage()._cdata for t in (*module.parameters(), *module.buffers())}
     try:
-        module.eval()
-        with torch.no_grad(), Alive(own) as alive:
-            for tensor in inputs:
-                alive.add(tensor)
-            module(*inputs)
-        module.train()
-        saved: dict[int, int] = {}
-        held: list[Tensor] = []  # while they live, no storage's address is used again
-
-        def pack(tensor: Tensor) -> Tensor:
-            storage = tensor.untyped_storage()
-            if storage._cdata not in own:
-                saved[storage._cdata] = storage.nbytes()
-                held.append(tensor.detach())
-            return tensor
-
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            result = module(*inputs)
-        total = sum(saved.values())
-        held.clear()
-        del result
-        return Measured(alive.peak, total, _cuda_training(module, inputs))
+        inference, saved = alive_bytes(module, inputs), saved_bytes(module, inputs)
+        return Measured(inference, saved, _cuda_training(module, inputs))
     finally:
         module.train(training)
         module.zero_grad(set_to_none=True)
+
+
+def _own(module: nn.Module) -> set[int]:
+    return {t.untyped_storage()._cdata for t in (*module.parameters(), *module.buffers())}
+
+
+def alive_bytes(module: nn.Module, inputs: tuple[Tensor, ...]) -> int:
+    """The most bytes alive at once in a forward pass in eval mode, parameters and buffers left out."""
+    module.eval()
+    with torch.no_grad(), Alive(_own(module)) as alive:
+        for tensor in inputs:
+            alive.add(tensor)
+        module(*inputs)
+    peak: int = alive.peak
+    return peak
+
+
+def saved_bytes(module: nn.Module, inputs: tuple[Tensor, ...]) -> int:
+    """Bytes autograd holds after a forward pass in train mode, those of parameters left out."""
+    module.train()
+    own = _own(module)
+    saved: dict[int, int] = {}
+    held: list[Tensor] = []  # while they live, no storage's address is used again
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in own:
+            saved[storage._cdata] = storage.nbytes()
+            held.append(tensor.detach())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        result = module(*inputs)
+    total = sum(saved.values())
+    held.clear()
+    del result
+    return total
 
 
 def _cuda_training(module: nn.Module, inputs: tuple[Tensor, ...]) -> int | None:

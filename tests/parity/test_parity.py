@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-
 import pytest
 
-import tests.parity.twins
 from tests.parity.compare import Pair
 from tests.parity.twin import Twin
+from tests.parity.twins import all_twins
 
-TWINS: list[Twin] = [
-    twin
-    for module in pkgutil.iter_modules(tests.parity.twins.__path__)
-    for twin in importlib.import_module(f"tests.parity.twins.{module.name}").TWINS
-]
+TWINS = all_twins()
 MARKED = [pytest.param(twin, id=twin.spec, marks=() if twin.small else pytest.mark.slow) for twin in TWINS]
 
 
