@@ -15,17 +15,15 @@ from torch import Tensor
 
 from archc.train.rand_augment import rand_augment
 from archc.train.recipe import Augment
-from archc.train.seeds import generator
+from archc.train.seeds import seed_of
 
 CHOICES: tuple[Literal["none", "flip", "noise", "rotation"], ...] = ("none", "flip", "noise", "rotation")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a chunk of examples is: the step, its epoch, the first of its rows in the batch of all ranks."""
+    """Where a chunk of examples is: the first of its rows in the batch of all ranks, and the size of that."""
 
-    step: int
-    epoch: int
     first: int
     batch: int
 
@@ -33,17 +31,33 @@ class Place:
 class Augmenter:
     """Turns uint8 images and labels into normalised images and target probabilities.
 
-    mean and std: of each channel, of a range of 1. classes: how many there are.
+    mean and std: of each channel, of a range of 1. classes: how many there are. What a call draws is set by `seed`
+    before it; a call itself is the same launches each time, and can be recorded with `generators` registered.
     """
 
     def __init__(
         self, augment: Augment, mean: tuple[float, ...], std: tuple[float, ...], classes: int, seed: int,
         device: torch.device, smoothing: float = 0.0,
     ) -> None:  # fmt: skip
-        self.augment, self.seed, self.device = augment, seed, device
+        self.augment, self.run_seed, self.device = augment, seed, device
         self.mean = torch.tensor(mean, device=device).reshape(1, -1, 1, 1)
         self.std = torch.tensor(std, device=device).reshape(1, -1, 1, 1)
         self.classes, self.smoothing = classes, smoothing
+        ends = [augment.one_of.get(name, 0.0) for name in CHOICES]
+        self.ends = torch.tensor(ends, device=device).cumsum(0)
+        self.epoch = torch.zeros((), dtype=torch.int64, device=device)
+        self.draws, self.noise = (torch.Generator(device) for _ in range(2))
+
+    @property
+    def generators(self) -> tuple[torch.Generator, ...]:
+        """All that a call draws from."""
+        return self.draws, self.noise
+
+    def seed(self, step: int, epoch: int) -> None:
+        """Makes the next call that of a step of an epoch, both counted from 0."""
+        self.draws.manual_seed(seed_of(self.run_seed, "augment", step))
+        self.noise.manual_seed(seed_of(self.run_seed, "noise", step))
+        self.epoch.fill_(epoch)
 
     def normalised(self, images: Tensor) -> Tensor:
         """(N, C, H, W) uint8 as floats of mean 0 and deviation 1."""
@@ -54,64 +68,62 @@ class Augmenter:
     ) -> tuple[Tensor, Tensor]:
         """Images (N, C, H, W) float32 and targets (N, classes) of the examples `indices`, (N,) int64."""
         do = self.augment
-        draw = generator(self.seed, "augment", place.step, device=self.device)
         rows = slice(place.first, place.first + len(labels))
-        uniform = torch.rand(place.batch, 16, generator=draw, device=self.device)[rows]
+        uniform = self._rows(place, 16, rows)
         x = images.float() / 255
         if do.rand_layers:
             x = rand_augment(
-                x, do.rand_layers, do.rand_magnitude, self._rows(place, draw, 3 * do.rand_layers, rows)
+                x, do.rand_layers, do.rand_magnitude, self._rows(place, 3 * do.rand_layers, rows)
             )
         if do.crop:
             x = crop(x, do.crop, uniform[:, 0], uniform[:, 1])
-        flipped, noisy, rotated = self._chosen(uniform, indices, place.epoch)
+        flipped, noisy, rotated = self._chosen(uniform, indices)
         if flipped is not None:
             x = torch.where(_column(flipped), x.flip(3), x)
         if rotated is not None:
             angles = (uniform[:, 4] * 2 - 1) * do.rotation
             x = torch.where(_column(rotated), rotate(x, angles), x)
         if noisy is not None:
-            own = generator(self.seed, "noise", place.step, device=self.device)
-            noise = torch.randn(rows.stop, *x.shape[1:], generator=own, device=self.device)[rows] * do.noise
+            noise = torch.randn(rows.stop, *x.shape[1:], generator=self.noise, device=self.device)
+            noise = noise[rows] * do.noise
             x = torch.where(_column(noisy), x + noise, x)
         x = (x - self.mean) / self.std
         if do.cutout:
             x = x.masked_fill(square(x, do.cutout, uniform[:, 5], uniform[:, 6]), 0.0)
         targets = self._targets(labels)
         if do.mixup or do.cutmix:
-            x, targets = self._mixed(x, targets, uniform, self._shares(place, draw)[rows])
+            x, targets = self._mixed(x, targets, uniform, self._shares(place)[rows])
         return x, targets
 
-    def _rows(self, place: Place, draw: torch.Generator, columns: int, rows: slice) -> Tensor:
-        return torch.rand(place.batch, columns, generator=draw, device=self.device)[rows]
+    def _rows(self, place: Place, columns: int, rows: slice) -> Tensor:
+        return torch.rand(place.batch, columns, generator=self.draws, device=self.device)[rows]
 
     def _targets(self, labels: Tensor) -> Tensor:
-        hot = F.one_hot(labels, self.classes).float()
+        hot = (labels[:, None] == torch.arange(self.classes, device=self.device)).float()
         return hot * (1 - self.smoothing) + self.smoothing / self.classes
 
-    def _chosen(self, uniform: Tensor, indices: Tensor, epoch: int) -> tuple[Tensor | None, ...]:
+    def _chosen(self, uniform: Tensor, indices: Tensor) -> tuple[Tensor | None, ...]:
         """Masks of the examples that are flipped, get noise, are rotated; None where none ever is."""
         do = self.augment
         if do.one_of:
-            ends = torch.tensor([do.one_of.get(name, 0.0) for name in CHOICES], device=self.device).cumsum(0)
-            choice = torch.searchsorted(ends, uniform[:, 2].contiguous(), right=True)
+            choice = torch.searchsorted(self.ends, uniform[:, 2].contiguous(), right=True)
             return tuple(choice == i if do.one_of.get(CHOICES[i]) else None for i in (1, 2, 3))
         everyone = torch.ones_like(uniform[:, 3], dtype=torch.bool)
         flipped = None
         if do.flip == "random":
             flipped = uniform[:, 3] < 0.5
         elif do.flip == "alternating":  # Jordan 2024, arXiv:2404.00498: every other epoch, half of them first
-            bits = (indices * 0x9E3779B1 + self.seed * 0x85EBCA77) >> 15
-            flipped = ((bits + epoch) % 2 == 1).to(self.device)
+            bits = (indices * 0x9E3779B1 + self.run_seed * 0x85EBCA77) >> 15
+            flipped = (bits + self.epoch) % 2 == 1
         return flipped, everyone if do.noise else None, everyone if do.rotation else None
 
-    def _shares(self, place: Place, draw: torch.Generator) -> Tensor:
+    def _shares(self, place: Place) -> Tensor:
         """(batch, 2): how much of itself each example keeps under MixUp, and under CutMix."""
         alphas: list[Any] = [self.augment.mixup or 1.0, self.augment.cutmix or 1.0]
         columns = []
         for alpha in alphas:
             both = torch.full((place.batch, 2), alpha, device=self.device)
-            columns.append(torch._sample_dirichlet(both, generator=draw)[:, 0])
+            columns.append(torch._sample_dirichlet(both, generator=self.draws)[:, 0])
         return torch.stack(columns, 1)
 
     def _mixed(self, x: Tensor, targets: Tensor, uniform: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:

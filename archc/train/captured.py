@@ -13,13 +13,15 @@ from archc.train.recipe import Recipe
 WARM_UP = 3
 """Steps before the recording: compilers, algorithm searches and lazily made state are done by then."""
 
-Update = Callable[[Tensor, Tensor, Tensor], None]
+Update = Callable[..., None]
+"""Takes the tensors of a batch."""
 
 
 def can_capture(recipe: Recipe, ranks: Ranks) -> bool:
     """Whether steps are the same launches every time and look at no value on the host.
 
-    Not so with loss scaling, two gradients a step, several micro-batches or processes, and our own optimizers.
+    Not so with loss scaling, two gradients a step, several micro-batches or processes, RandAugment, and our own
+    optimizers.
     """
     return (
         recipe.run.cuda_graph
@@ -28,33 +30,42 @@ def can_capture(recipe: Recipe, ranks: Ranks) -> bool:
         and recipe.data.accumulate == 1
         and recipe.run.precision != "fp16"
         and not recipe.run.checkpoint
+        and not recipe.augment.rand_layers  # looks at which images an operation is for
         and not recipe.optim.sam
         and recipe.optim.name in ("sgd", "adamw")
     )
 
 
 class Captured:
-    """`update(images, targets, labels)`, recorded; called with batches of the shapes of `batch`.
+    """`update(*batch)`, recorded; called with tensors of the same shapes.
 
     changing: gives all tensors that `update` changes. Those that exist are left as they were by the recording,
-    those it makes (an optimizer's) are zero, which is how torch's SGD and AdamW begin.
+    those it makes (an optimizer's) are zero, which is how torch's SGD and AdamW begin. generators: what it draws
+    from beside the device's own.
     """
 
     def __init__(
-        self, update: Update, batch: tuple[Tensor, Tensor, Tensor], changing: Callable[[], dict[str, Tensor]]
+        self,
+        update: Update,
+        batch: tuple[Tensor, ...],
+        changing: Callable[[], dict[str, Tensor]],
+        generators: tuple[torch.Generator, ...] = (),
     ) -> None:
         before = {name: value.clone() for name, value in changing().items()}
         random = torch.cuda.get_rng_state()
-        self.images, self.targets, self.labels = (part.clone() for part in batch)
+        seeds = [generator.get_state() for generator in generators]
+        self.batch = tuple(part.clone() for part in batch)
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch's is untyped
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(WARM_UP):
-                update(self.images, self.targets, self.labels)
+                update(*self.batch)
         torch.cuda.current_stream().wait_stream(side)
         self.graph = torch.cuda.CUDAGraph()
+        for generator in generators:
+            self.graph.register_generator_state(generator)
         with torch.cuda.graph(self.graph):
-            update(self.images, self.targets, self.labels)
+            update(*self.batch)
         with torch.no_grad():
             for name, value in changing().items():
                 if name in before:
@@ -62,10 +73,11 @@ class Captured:
                 else:
                     value.zero_()
         torch.cuda.set_rng_state(random)
+        for generator, state in zip(generators, seeds, strict=True):
+            generator.set_state(state)
 
-    def __call__(self, images: Tensor, targets: Tensor, labels: Tensor) -> None:
+    def __call__(self, *batch: Tensor) -> None:
         """One step with this batch."""
-        self.images.copy_(images)
-        self.targets.copy_(targets)
-        self.labels.copy_(labels)
+        for own, part in zip(self.batch, batch, strict=True):
+            own.copy_(part)
         self.graph.replay()

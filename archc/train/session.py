@@ -88,6 +88,7 @@ def run(
         **{f"{name}_accuracy": score.accuracy for name, score in scores.items()},
         **{f"{name}_loss": score.loss for name, score in scores.items()},
         "seconds": seconds,
+        "recording_seconds": trainer.recording_seconds,
         "images_per_second": (trainer.steps - first) * recipe.data.batch / seconds,
         "resumed_at": first,
         "layout": "channels_last" if trainer.layout == torch.channels_last else "contiguous",

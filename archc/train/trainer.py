@@ -7,6 +7,7 @@ stopped anywhere and resumed ends with the same bits.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -113,7 +114,7 @@ class Trainer:
         self.last_scores: dict[str, Score] = {}
         self.parallel: nn.Module = self.module
         self.captured: Captured | None = None
-        self.rate = 0.0
+        self.rate, self.recording_seconds = 0.0, 0.0
         self.buffers: list[Tensor] = []
 
     @property
@@ -182,9 +183,11 @@ class Trainer:
         self._set_rate()
         indices = self.batches.indices(self.step)
         if can_capture(self.recipe, self.ranks):
-            batch = self._examples(indices, self.batches.first)
+            batch = self._examples(indices)
             if self.captured is None:
-                self.captured = Captured(self._update, batch, self._changing)
+                begun = time.perf_counter()
+                self.captured = Captured(self._update, batch, self._changing, self.augmenter.generators)
+                self.recording_seconds = time.perf_counter() - begun
             self.captured(*batch)
             return
         self._gradients(indices, measure=True)
@@ -209,28 +212,29 @@ class Trainer:
         if self.ramp:
             self.ramp.at(self.step, self.steps)
 
-    def _examples(self, chunk: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Augmented images (N, C, H, W), targets (N, classes), labels (N,) of examples of this step."""
+    def _examples(self, chunk: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Images (N, C, H, W) uint8 and labels (N,) of examples of this step, and their indices, on the device."""
         here = chunk.to(self.ranks.device, non_blocking=True)
-        labels = self.train_split.labels[here]
-        epoch = self.step // self.batches.epoch_steps
-        place = Place(self.step, epoch, first, self.recipe.data.batch)
-        images, targets = self.augmenter(self.train_split.images[here], labels, chunk, place)
-        return images.contiguous(memory_format=self.layout), targets, labels
+        self.augmenter.seed(self.step, self.step // self.batches.epoch_steps)
+        return self.train_split.images[here], self.train_split.labels[here], here
 
     def _gradients(self, indices: Tensor, measure: bool) -> None:
         chunks = indices.chunk(self.recipe.data.accumulate)
         first = self.batches.first
         for number, chunk in enumerate(chunks):
-            batch = self._examples(chunk, first)
-            first += len(chunk)
             with held_back(self.parallel) if number + 1 < len(chunks) else nullcontext():
-                self._backward(*batch, len(chunk) / len(indices), measure)
+                self._backward(*self._examples(chunk), first, len(chunk) / len(indices), measure)
+            first += len(chunk)
 
-    def _backward(self, images: Tensor, targets: Tensor, labels: Tensor, share: float, measure: bool) -> None:
+    def _backward(
+        self, images: Tensor, labels: Tensor, indices: Tensor, first: int, share: float, measure: bool
+    ) -> None:
         """Adds `share` of the gradients of a batch; `measure` also its loss and right answers to the meter."""
+        place = Place(first, self.recipe.data.batch)
+        x, targets = self.augmenter(images, labels, indices, place)
+        x = x.contiguous(memory_format=self.layout)
         with autocast(self.recipe, self.ranks.device):
-            results = self.parallel(images)
+            results = self.parallel(x)
         loss, logits = losses(results, targets, self.recipe.auxiliary)
         kept = [b.clone() for b in self.buffers] if self.recipe.run.checkpoint else []
         self.scaler.scale(loss * share).backward()  # type: ignore[no-untyped-call]  # torch's is untyped
@@ -256,9 +260,9 @@ class Trainer:
         if self.average:
             self.average.update(self.module)
 
-    def _update(self, images: Tensor, targets: Tensor, labels: Tensor) -> None:
+    def _update(self, images: Tensor, labels: Tensor, indices: Tensor) -> None:
         """What is recorded: a step from its batch to the new weights."""
-        self._backward(images, targets, labels, 1.0, measure=True)
+        self._backward(images, labels, indices, self.batches.first, 1.0, measure=True)
         self._apply()
 
     def _changing(self) -> dict[str, Tensor]:

@@ -22,7 +22,7 @@ from tests.train.tiny import tiny_recipe
 
 FAMILIES: dict[str, tuple[int, int, int]] = {
     "alexnet": (3, 64, 64), "amoebanet_a_cifar": (3, 32, 32), "cifar_nf_resnet_16": (3, 16, 16),
-    "cifar_resnet20": (3, 16, 16), "convnext_tiny": (3, 32, 32), "convnext_ladder_00_resnet50": (3, 32, 32),
+    "cifar_resnet9": (3, 32, 32), "cifar_resnet20": (3, 16, 16), "convnext_tiny": (3, 32, 32), "convnext_ladder_00_resnet50": (3, 32, 32),
     "darts_v2_cifar": (3, 32, 32), "densenet121": (3, 32, 32), "efficientnet_b0": (3, 32, 32),
     "efficientnet_v2_s": (3, 32, 32), "enas_micro_cifar": (3, 32, 32), "googlenet": (3, 64, 64),
     "inception_v3": (3, 299, 299), "lenet5": (1, 32, 32), "mnasnet0_5": (3, 32, 32),

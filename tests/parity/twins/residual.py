@@ -89,6 +89,39 @@ def cifar_resnetv2(widths: tuple[int, ...], layers: int, stem: int, basic: bool)
     return finished
 
 
+class _Residual(nn.Module):
+    def __init__(self, branch: nn.Module) -> None:
+        super().__init__()
+        self.branch = branch
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        added: torch.Tensor = x + self.branch(x)
+        return added
+
+
+class _Eighth(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x / 8
+
+
+def cifar_resnet9() -> nn.Module:
+    """Page's ResNet-9 in plain torch."""
+
+    def unit(before: int, width: int, *more: nn.Module) -> list[nn.Module]:
+        conv = nn.Conv2d(before, width, 3, padding=1, bias=False)
+        return [conv, nn.BatchNorm2d(width), nn.ReLU(), *more]
+
+    def residual(width: int) -> nn.Module:
+        return _Residual(nn.Sequential(*unit(width, width), *unit(width, width)))
+
+    layers = [
+        *unit(3, 64), *unit(64, 128, nn.MaxPool2d(2)), residual(128), *unit(128, 256, nn.MaxPool2d(2)),
+        *unit(256, 512, nn.MaxPool2d(2)), residual(512),
+    ]  # fmt: skip
+    head = [nn.MaxPool2d(4), nn.Flatten(), nn.Linear(512, 10, bias=False), _Eighth()]
+    return nn.Sequential(*layers, *head)
+
+
 def _torchvision(spec: str, **how: Any) -> Twin:
     return Twin(spec, f"{TORCHVISION}:{spec}", **{"input": SIZE, "odd": ODD, **how})
 
@@ -146,6 +179,7 @@ TWINS = [
     _torchvision("densenet169", **DEEP),
     _torchvision("densenet201", **DEEP),
     _cifar("densenet_bc_100_12", "densenet_bc", {"depth": 100, "growth": 12}),
+    Twin("cifar_resnet9", f"{HERE}:cifar_resnet9", (3, 32, 32), (3, 37, 43), small=True),
     _cifar("cifar_resnet20", "cifar_resnet", {"depth": 20, "option": "A"}, small=True),
     _cifar("cifar_resnet56_B", "cifar_resnet", {"depth": 56, "option": "B"}),
     _cifar("cifar_resnet110", "cifar_resnet", {"depth": 110, "option": "A"}),
