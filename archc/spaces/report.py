@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import html
-import json
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
+from archc.backends.page import charts_page
 from archc.spaces.edf import BestRange, Edf, best_range, edf, errors_of
 
 WEB = Path(__file__).with_name("web")
 FIGURES = ("params", "macs", "activations")
 NOT_PARAMETERS = frozenset({"name", "space", "seed", "draw", "widths", "depths", "hash", *FIGURES})
-
-PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'sha256-{script_hash}'; \
-style-src 'sha256-{style_hash}'; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<h1>{title}</h1>
-<noscript>This page draws its plots with JavaScript.</noscript>
-<main id="plots"></main>
-<aside id="about">Point at a network.</aside>
-<script type="application/json" id="data">{data}</script>
-<script>{script}</script>
-</body>
-</html>
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +44,9 @@ def study(name: str, rows: list[dict[str, Any]], column: str) -> Studied:
 
 def page(studied: Sequence[Studied], column: str) -> str:
     """The report as one HTML page that loads nothing."""
-    style, script = _web("space_report.css"), _web("space_report.js")
-    data = json.dumps({"column": column, "populations": [_data(s, column) for s in studied]}, allow_nan=False)
-    return PAGE.format(
-        title=html.escape(", ".join(s.name for s in studied)),
-        style=style,
-        style_hash=_hash(style),
-        script=script,
-        script_hash=_hash(script),
-        data=data.replace("<", "\\u003c"),
-    )
+    data = {"column": column, "populations": [_data(s, column) for s in studied]}
+    title = ", ".join(s.name for s in studied)
+    return charts_page(title, "Point at a network.", WEB / "space_report", data)
 
 
 def _data(s: Studied, column: str) -> dict[str, Any]:
@@ -93,12 +61,3 @@ def _data(s: Studied, column: str) -> dict[str, Any]:
         },
         "parameters": {name: [b.low, b.median, b.high] for name, b in s.parameters.items()},
     }  # fmt: skip
-
-
-@cache
-def _web(name: str) -> str:
-    return (WEB / name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return b64encode(hashlib.sha256(text.encode()).digest()).decode()
