@@ -39,7 +39,7 @@ from archc.train.network import (
 )
 from archc.train.optimizers import make_optimizer
 from archc.train.ranks import Ranks
-from archc.train.recipe import Recipe
+from archc.train.recipe import Recipe, leaves
 from archc.train.sam import Sharpness
 from archc.train.schedule import learning_rate
 from archc.train.seeds import seed_of
@@ -349,18 +349,7 @@ class Trainer:
         own = self.identity()
         if saved["spec"] != own["spec"]:
             raise Mismatch(f"{self.checkpoints} holds a run of another network")
-        before, now = _leaves(saved["recipe"]), _leaves(own["recipe"])
+        before, now = leaves(saved["recipe"]), leaves(own["recipe"])
         changed = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
         if changed:
             raise Mismatch(f"{self.checkpoints} holds a run with another recipe: {', '.join(changed)} differ")
-
-
-def _leaves(table: dict[str, Any], above: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in table.items():
-        path = f"{above}{key}"
-        if isinstance(value, dict):
-            found |= _leaves(value, f"{path}.")
-        else:
-            found[path] = value
-    return found

@@ -16,6 +16,8 @@ from playwright.sync_api import BrowserContext, Page, sync_playwright
 import archc
 from archc.backends.report import notebook_html, report
 from archc.ir.graph import Graph
+from archc.train.runs import RunLine
+from archc.train.runs import html as runs_page
 from tests.graphs import GraphBuilder, conv
 from tests.report.hostile import PAYLOADS, hostile
 
@@ -276,3 +278,41 @@ def _visit(at: Opened) -> dict[str, int]:
     page.locator(".container, .box").first.click()
     found: dict[str, int] = page.evaluate(TAGS)
     return found
+
+
+def test_runs_are_tabled_and_drawn_and_their_names_are_inert(open_page: Open) -> None:
+    """Every payload as the name, the network and a differing value of two runs, in one page each."""
+
+    def runs(text: str) -> list[RunLine]:
+        log = [
+            {
+                "step": n,
+                "epoch": n / 2,
+                "loss": 1 / (n + 1),
+                "lr": 0.1,
+                "eval_accuracy": n / 10,
+                "ema_accuracy": n / 9,
+            }
+            for n in range(5)
+        ]
+        result = {
+            "network": text, "params": 3, "seed": 0, "seconds": 1.0, "images_per_second": 2.0, "eval_accuracy": 0.4,
+        }  # fmt: skip
+        return [
+            RunLine(text, {"optim.name": text}, result, log),
+            RunLine("b", {"optim.name": "sgd"}, None, log),
+        ]
+
+    plain = Counter(open_page(html=runs_page(runs("a" * 20), "t")).page.evaluate(TAGS))
+    assert (plain["TR"], plain["BUTTON"], plain["svg"], plain["circle"]) == (3, 2, 3, 40)
+    for payload in PAYLOADS:
+        at = open_page(html=runs_page(runs(payload), payload))
+        assert Counter(at.page.evaluate(TAGS)) == plain, payload
+        assert at.page.evaluate("window.pwned") is None
+        cells = at.page.locator("td").all_text_contents()
+        assert cells[:3] == [payload, payload, "40.00%"]
+        assert payload in cells[8]
+    at.page.click("button >> nth=1")
+    assert at.page.locator("tr.p1").get_attribute("class") == "p1 c1 off"
+    at.page.hover("circle >> nth=2")
+    assert "epoch 1   loss 0.333" in str(at.page.text_content("#about"))
