@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from pathlib import Path
 
-from archc.elaborate.signature import primitives
+from archc.elaborate.signature import primitive, primitive_names
 from archc.ops.base import Op
 from archc.ops.params import parameters_of, show
 
@@ -24,7 +24,10 @@ TITLES = {
 
 def page() -> str:
     """The text of the page."""
-    found = sorted(primitives().values(), key=lambda t: (list(TITLES).index(t.cls.kind), t.name))
+    found = sorted(
+        filter(None, map(primitive, primitive_names())),
+        key=lambda t: (list(TITLES).index(t.cls.kind), t.name),
+    )
     parts = [INTRO]
     for kind, targets in groupby(found, key=lambda t: t.cls.kind):
         parts.append(f"## {TITLES[kind]}\n")

@@ -9,7 +9,7 @@ from typing import Any
 
 from archc.diagnostics import Source, Span
 from archc.elaborate.definition import Definition as Target
-from archc.elaborate.signature import is_tensor_param, primitives
+from archc.elaborate.signature import is_tensor_param, primitive
 from archc.elaborate.targets import target_names
 from archc.syntax import ast
 from archc.syntax.parse import parse
@@ -92,7 +92,7 @@ def called_block(span: Span, block: str) -> ast.Expr | None:
     # the block may go by another name there, such as an op parameter's
     held = {id(n) for call in inside for arg in call.args for n in walk(arg)}
     outermost = [n for n in inside if id(n) not in held and isinstance(n.function, ast.Name)]
-    others = [n for n in outermost if isinstance(n.function, ast.Name) and n.function.id not in primitives()]
+    others = [n for n in outermost if isinstance(n.function, ast.Name) and primitive(n.function.id) is None]
     return others[0] if len(others) == 1 else None
 
 
@@ -103,7 +103,7 @@ def argument_of(call: ast.Expr | None, name: str, op: str, block: Definition | N
     for arg in call.args:
         if arg.name == name:
             return arg.value
-    target = primitives().get(op)
+    target = primitive(op)
     if block is None and target is None:
         return None
     order = [p.name for p in block.params] if block else [p.name for p in target.params] if target else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -59,6 +58,8 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
 
 def print_json(value: Any) -> None:
     """Indented JSON on stdout."""
+    import json
+
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 

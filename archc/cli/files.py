@@ -6,7 +6,6 @@ A spec's name chooses file names, and a spec is untrusted; so a result replaces 
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 import click
@@ -21,6 +20,8 @@ def write_file(path: Path, content: str | bytes) -> None:
 
     Raises OutputError where `path` is a symlink, a hard link or no plain file, or the system refuses.
     """
+    import tempfile
+
     data = content.encode() if isinstance(content, str) else content
     if path.is_symlink():
         raise OutputError(f"{path} is a symbolic link: remove it, or choose another output")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from archc.diagnostics.record import record
 from archc.diagnostics.source import Span
 
 Severity = Literal["error", "warning"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Frame:
     """One step of the way to an error: `text` reads "called from bottleneck, first of 3, in stage s2"."""
 
@@ -19,7 +19,7 @@ class Frame:
     span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Diagnostic:
     """What is wrong, where, and what to do about it.
 

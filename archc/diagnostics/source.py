@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from archc.diagnostics.record import record
 
 
-@dataclass(frozen=True, eq=False)
+@record(slots=False, eq=False)
 class Source:
     """A named piece of spec text. `name` is what messages show (a path or a library name)."""
 
@@ -38,7 +40,7 @@ class Source:
         return self._starts
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Span:
     """Half-open range of character offsets [start, end) in a source."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from archc.diagnostics import ArchError, Diagnostic, Source, Span
+from archc.diagnostics.record import record
 from archc.elaborate.arch import Elaborated, elaborate
 from archc.elaborate.arch_statements import METRICS
 from archc.elaborate.check import Collected, check_module, claim_problems, in_order
@@ -24,7 +24,7 @@ from archc.syntax import ast
 MAX_DRAWS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Loaded:
     """A graph with the warnings met on the way and the answers a sample gave."""
 
@@ -33,7 +33,7 @@ class Loaded:
     answers: tuple[tuple[str, Any], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """A line of `archc list`. Figures are None where the arch needs arguments to be built."""
 

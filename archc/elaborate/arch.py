@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from archc.diagnostics import ArchError, Diagnostic, Span
+from archc.diagnostics.record import record
 from archc.elaborate.arch_statements import METRICS, ArchCompiler, Claimed
 from archc.elaborate.builder import Body, dead_values
 from archc.elaborate.choosers import Chooser
@@ -26,7 +27,7 @@ NODE_FUEL = 12
 """Fuel a node of the finished graph costs; a check of many variants shares one tank."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Elaborated:
     """What elaborating an arch gives: diagnostics always, a graph when there is no error."""
 
@@ -63,7 +64,7 @@ def elaborate(
     return Elaborated(graph, run.diagnostics, state.claims, getattr(chooser, "answers", {}), fuel - run.fuel)
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Drawn:
     """What a sample of a design space is: its arguments, the answers behind them, and its cost."""
 
@@ -103,7 +104,7 @@ def draw(
     return Drawn(state.arguments, getattr(chooser, "answers", {}), found)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Figures:
     """The costs of a graph that need not be built to know them."""
 
@@ -327,7 +328,7 @@ class ArchRun:
                     self.run.report(failure.diagnostic)
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class CompiledArch:
     """What elaborations of an arch share."""
 

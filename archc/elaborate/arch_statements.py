@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from archc.diagnostics import Diagnostic, Span
+from archc.diagnostics.record import record
 from archc.elaborate.builder import InstanceItem
 from archc.elaborate.foreign import keyword_help
 from archc.elaborate.frame import ElabFrame, StackEntry
@@ -53,7 +53,7 @@ METRICS: dict[str, Callable[[Costs], int]] = {
 """What `expect` and `require` may speak of; `train_params` counts the train-only heads too."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Claimed:
     """An `expect`: checked by `archc.elaborate.check` against this graph, or one with other arguments."""
 

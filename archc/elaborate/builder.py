@@ -7,10 +7,11 @@ flat `Graph`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from archc.diagnostics import Span
+from archc.diagnostics.record import record
 from archc.elaborate.values import Tensor, is_op, show
 from archc.ops.base import FREE, Cost, NoVarianceRule, Op, Shape
 
@@ -18,7 +19,7 @@ FAILED = "an op that failed"
 """What stands for the variance of a guess."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class NodeItem:
     """A primitive application; its value id is `value`."""
 
@@ -33,7 +34,7 @@ class NodeItem:
     value: int
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class AliasItem:
     """`with_std`: the same tensor with an asserted variance; emits nothing."""
 
@@ -42,7 +43,7 @@ class AliasItem:
     value: int
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class InstanceItem:
     """A block call; its outputs are value ids `value`, `value` + 1, …
 
@@ -61,7 +62,7 @@ class InstanceItem:
 Item = NodeItem | AliasItem | InstanceItem
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class Template:
     """A finished block body.
 
@@ -103,7 +104,7 @@ class Template:
         return [known[o] for o in self.outputs]
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class Body:
     """A block body, or the arch itself, under construction."""
 

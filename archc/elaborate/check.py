@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from archc.diagnostics import Diagnostic
+from archc.diagnostics.record import record
 from archc.elaborate.arch import Elaborated, elaborate
 from archc.elaborate.arch_statements import METRICS, Claimed
 from archc.elaborate.choosers import RandomChooser
@@ -59,7 +60,7 @@ def in_order(diagnostics: list[Diagnostic], module: Module) -> list[Diagnostic]:
     return sorted(diagnostics, key=lambda d: (d.span.source.name != name, d.span.start))
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Tank:
     """The evaluation fuel all the elaborations of one check share."""
 

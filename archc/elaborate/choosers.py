@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass, field
-from hashlib import blake2b
+from dataclasses import field
 from typing import Any, Protocol
 
+from archc.diagnostics.record import record
 from archc.elaborate.arithmetic import equal, is_number
 from archc.elaborate.values import show
 
@@ -43,10 +43,12 @@ class Stream:
 
 
 def _numbers(key: bytes, block: int) -> tuple[int, ...]:
+    from hashlib import blake2b  # its import takes milliseconds, and most commands draw nothing
+
     return struct.unpack("<8Q", blake2b(key, salt=block.to_bytes(8, "little")).digest())
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RangeValues:
     """`low..=high step q [log]`; integers when `whole`. `high` itself may be drawn."""
 
@@ -104,7 +106,7 @@ class RangeValues:
         return f"{show(self.low)}..={show(self.high)}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetValues:
     """`{1, 2, 4}`: each as likely."""
 
@@ -126,7 +128,7 @@ class SetValues:
         return "{" + ", ".join(map(show, self.items)) + "}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PowerOfTwoOrLog:
     """pycls's group widths: a uniform power of two, redrawn log-uniformly in steps when not below `step`."""
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from archc.diagnostics import Source, Span, did_you_mean
+from archc.diagnostics.record import record
 from archc.elaborate.module import Module
 from archc.elaborate.values import Failure, fail
 from archc.syntax import ast
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Definition:
     """An arch with the arguments and overrides a variant (of a variant …) puts on it."""
 

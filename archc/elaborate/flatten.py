@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from archc.diagnostics import Diagnostic, Frame, Span
+from archc.diagnostics.record import record
 from archc.elaborate.builder import AliasItem, Body, InstanceItem, Item, NodeItem
 from archc.elaborate.frame import located
 from archc.elaborate.values import Fatal
@@ -14,7 +15,7 @@ from archc.ir import Graph, Node, Output, Scope
 from archc.ops.base import Op
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Flattener:
     """One expansion. `ordinals` gives, per root scope id, the index among all stage repetitions."""
 

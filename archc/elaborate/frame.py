@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import Span
+from archc.diagnostics.record import record
 from archc.elaborate.builder import Body, Template
 from archc.elaborate.values import Ambient
 from archc.ops.base import Cost, Op, Shape
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 CACHE_SIZE = 50_000
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class OpEntry:
     """An interned op with the shapes and costs already computed for it."""
 
@@ -24,7 +25,7 @@ class OpEntry:
     results: dict[tuple[Shape, ...], tuple[Shape, Cost]] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Caches:
     """What elaborations of one library share: interned ops, and templates of clean block calls."""
 
@@ -50,7 +51,7 @@ def located(span: Span) -> str:
     return f"{span.source.name}:{line}"
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class StackEntry:
     """One level of the way to the current statement: a block call, a section or a repetition.
 

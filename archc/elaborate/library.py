@@ -196,6 +196,14 @@ class Library:
         except Failure as failure:
             raise ArchError([_diagnostic(failure)]) from None
 
+    def import_name(self, source_name: str) -> str:
+        """How an `import` names a file: from the library's root if it is shipped, however its path was typed."""
+        path = Path(source_name).with_suffix("")
+        if path.is_absolute() or ".." in path.parts or not (self.root / source_name).is_file():
+            with suppress(ValueError, OSError):
+                path = path.resolve().relative_to(self.root.resolve())
+        return ".".join(path.parts)
+
     def locate(self, spec: str) -> tuple[Module, str | None]:
         """`path.arch`, `path.arch:name` or a library name -> the module and the name asked for."""
         path_text, _, name = spec.partition(":")

@@ -19,7 +19,9 @@ from archc.elaborate.signature import (
     SigParam,
     describe_type,
     is_tensor_param,
-    primitives,
+    primitive,
+    primitive_ambients,
+    primitive_names,
 )
 from archc.elaborate.statements import StatementCompiler, assigned_names, function_maker, name_nodes
 from archc.elaborate.targets import names_lost, target_names
@@ -116,7 +118,7 @@ class Module:
     def visible(self) -> list[str]:
         """Every name an expression may use, for suggestions."""
         return [
-            *self.declarations, *self.imports, *BUILTINS, *self.library.specials, *primitives(), "identity", "with_std",
+            *self.declarations, *self.imports, *BUILTINS, *self.library.specials, *primitive_names(), "identity", "with_std",
         ]  # fmt: skip
 
     def resolve(self, name: str, span: Span) -> Any:
@@ -187,7 +189,7 @@ class Module:
     def ambient_names(self) -> frozenset[str]:
         """Ambient parameters that some visible op or block declares."""
         if self._ambients is None:
-            found = {a for t in primitives().values() for a in t.ambients}
+            found = primitive_ambients()
             for module in self.family():
                 found |= module._own_ambients()
             self._ambients = frozenset(found)
@@ -354,5 +356,5 @@ def builtin(name: str, library: Library) -> Any:
         return IDENTITY
     if name == "with_std":
         return OpValue(STD, {}, {}, None, NOWHERE)
-    target = primitives().get(name)
+    target = primitive(name)
     return MISSING if target is None else OpValue(target, {}, {}, None, NOWHERE)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from archc.diagnostics import Span
+from archc.diagnostics.record import record
 from archc.elaborate import arithmetic
 from archc.elaborate.arithmetic import LIMITS, MAX_LIST, is_number
 from archc.elaborate.builder import FAILED
 from archc.elaborate.builtins import BadArgument
 from archc.elaborate.foreign import keyword_help
 from archc.elaborate.frame import ElabFrame
-from archc.elaborate.signature import primitives
+from archc.elaborate.signature import primitive
 from archc.elaborate.values import (
     IDENTITY,
     MISSING,
@@ -40,7 +40,7 @@ class Special(Function):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Lambda(Special):
     """An `fn`. direct: called with (frame, values, span) for arguments given by position; MISSING where those
     are not as many as the parameters, or hold tensors."""
@@ -148,7 +148,9 @@ def repeat(f: ElabFrame, a: Any, b: Any, span: Span, left_hint: str, right_hint:
 
 def tensor_call(f: ElabFrame, name: str, tensors: list[Any], args: dict[str, Any], span: Span) -> Any:
     """A primitive applied by an operator."""
-    value = OpValue(primitives()[name], args, {}, None, span)
+    target = primitive(name)
+    assert target is not None  # one of those named in this file
+    value = OpValue(target, args, {}, None, span)
     return f.run.apply(f, value, tensors, span, name)
 
 

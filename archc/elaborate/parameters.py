@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import Span, did_you_mean
+from archc.diagnostics.record import record
 from archc.elaborate.choosers import DomainValues
 from archc.elaborate.definition import Definition
 from archc.elaborate.domains import domain_values
@@ -28,7 +29,7 @@ Given = tuple[Any, Span]
 """A value and where it was written."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class CompiledParam:
     """A parameter with its default and its domain as closures.
 
@@ -44,7 +45,7 @@ class CompiledParam:
     settled: Any = MISSING
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Parameters:
     """All parameters of an arch, and the arguments that variants of it bind."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import Any
 
 from archc.diagnostics import Diagnostic, Span, nearest
+from archc.diagnostics.record import record
 from archc.elaborate.foreign import keyword_help, synonym
 from archc.elaborate.values import (
     MISSING,
@@ -20,13 +21,13 @@ from archc.elaborate.values import (
     tensors_in,
 )
 from archc.ops.base import Op, TensorParam
-from archc.ops.params import ROUND, parameter_table
+from archc.ops.params import ROUND, ambient_names, parameter_table
 from archc.ops.params import show as show_plain
 from archc.ops.registry import registry
 from archc.syntax import ast
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SigParam:
     """A non-tensor parameter. `type` is None for op parameters (the op coerces its own).
 
@@ -41,7 +42,7 @@ class SigParam:
     default: str = ""
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class Target:
     """Something callable on tensors. Identity is equality."""
 
@@ -64,12 +65,12 @@ class Target:
         return f"{self.name}({', '.join(parts)})"
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class PrimitiveTarget(Target):
     cls: type[Op]
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class BlockTarget(Target):
     """`run` is the compiled body; `file` the name of the declaring source."""
 
@@ -78,7 +79,7 @@ class BlockTarget(Target):
     run: Callable[[Any], Any]
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class StdTarget(Target):
     """`with_std(x, std)`: asserts a standard deviation, emits nothing."""
 
@@ -86,27 +87,35 @@ class StdTarget(Target):
 STD = StdTarget("with_std", (TensorParam("x"),), (SigParam("std", None, False, True, "a positive number"),))
 
 
+def primitive_names() -> list[str]:
+    """Every callable primitive, in the order its module and class are found."""
+    return [name for name, cls in registry().items() if cls.kind != "input"]
+
+
+def primitive_ambients() -> set[str]:
+    """Ambient parameters that some primitive declares."""
+    return {name for cls in registry().values() for name in ambient_names(cls)}
+
+
 @cache
-def primitives() -> dict[str, PrimitiveTarget]:
-    """Every callable primitive by name."""
-    found = {}
-    for name, cls in registry().items():
-        if cls.kind == "input":
-            continue
-        params = tuple(
-            SigParam(
-                p.name,
-                None,
-                p.ambient,
-                p.required,
-                p.type_name,
-                "" if p.required or p.default is None else _shown_default(p.default),
-            )
-            for p in parameter_table(cls).values()
-            if not p.hidden
+def primitive(name: str) -> PrimitiveTarget | None:
+    """A callable primitive by name. Its parameters are looked into once it is used: there are many ops."""
+    cls = registry().get(name)
+    if cls is None or cls.kind == "input":
+        return None
+    params = tuple(
+        SigParam(
+            p.name,
+            None,
+            p.ambient,
+            p.required,
+            p.type_name,
+            "" if p.required or p.default is None else _shown_default(p.default),
         )
-        found[name] = PrimitiveTarget(name, cls.tensors, params, cls)
-    return found
+        for p in parameter_table(cls).values()
+        if not p.hidden
+    )
+    return PrimitiveTarget(name, cls.tensors, params, cls)
 
 
 def _shown_default(value: Any) -> str:
@@ -239,7 +248,7 @@ def wrong_type(name: str, parameter: str, wanted: ast.TypeExpr, value: Any, at: 
 
 def op_called(name: str) -> str | None:
     """The primitive a user probably means by a string."""
-    return synonym(name, primitives()) or nearest(name, primitives())
+    return synonym(name, primitive_names()) or nearest(name, primitive_names())
 
 
 def not_given(name: str, parameter: str, signature: str, at: Span) -> Failure:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import Diagnostic, Span
+from archc.diagnostics.record import record
 from archc.ops.checks import describe_shape
 from archc.ops.params import show as show_plain
 
@@ -109,7 +109,7 @@ class Missing:
 MISSING = Missing()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class OpValue:
     """An op or block, possibly partially applied.
 
@@ -130,7 +130,7 @@ class OpValue:
         return ("op", self.target, args, self.captured if self.args else None)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Step:
     """One op of a composition, with the name it was called by and where."""
 
@@ -139,7 +139,7 @@ class Step:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Composition:
     """`f -> g -> h` as a value. No steps: the identity."""
 
@@ -153,7 +153,7 @@ class Composition:
 IDENTITY = Composition(())
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Function:
     """A builtin, or an `fn` closed over its scope: arithmetic only."""
 

@@ -8,17 +8,18 @@ give nodes their hierarchical paths (`s2.0.conv1`), which are also the module pa
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any, Literal
 
 from archc.diagnostics import Span
+from archc.diagnostics.record import record
 from archc.ops.base import FREE, Cost, Op, Shape
 
 ScopeKind = Literal["arch", "section", "repeat", "block"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scope:
     """A named region. `block` names the block called, `arguments` its scalar arguments as shown.
 
@@ -34,7 +35,7 @@ class Scope:
     span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Node:
     """One primitive. `shape` and `cost` are of one example; `inputs` are node ids."""
 
@@ -49,7 +50,7 @@ class Node:
     train_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Output:
     """A named result. The first output of a graph is its main one; `train_only` ones vanish in eval."""
 
@@ -58,7 +59,7 @@ class Output:
     train_only: bool = False
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Graph:
     """A validated network.
 

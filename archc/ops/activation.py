@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from archc.diagnostics.record import record
 from archc.ops.base import Cost, Kind, NoVarianceRule, Op, OpError, Sample, Shape, elements
 from archc.ops.params import param
 from archc.ops.torch_code import Call, Input, TorchCode, call
@@ -64,14 +64,14 @@ class GammaActivation(Activation):
         return f"γ·{self.name}" if self.gamma else self.name
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class ScaledActivation(GammaActivation):
     """One with no parameter but `gamma`."""
 
     gamma: bool = param(False, doc="multiply by γ, which preserves the variance")
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Relu(ScaledActivation):
     """max(x, 0)."""
 
@@ -81,7 +81,7 @@ class Relu(ScaledActivation):
     constant: ClassVar[float] = 1.7139588594436646
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Relu6(Activation):
     """min(max(x, 0), 6) (MobileNet, arXiv:1704.04861)."""
 
@@ -90,7 +90,7 @@ class Relu6(Activation):
     steps: ClassVar[int] = 2
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class LeakyRelu(GammaActivation):
     """x where positive, slope·x elsewhere."""
 
@@ -110,7 +110,7 @@ class LeakyRelu(GammaActivation):
         return {} if self.slope == 0.01 else {"negative_slope": self.slope}
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Silu(ScaledActivation):
     """x·sigmoid(x), also called swish (arXiv:1710.05941)."""
 
@@ -120,7 +120,7 @@ class Silu(ScaledActivation):
     constant: ClassVar[float] = 1.7881293296813965
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Gelu(GammaActivation):
     """x·Φ(x) (arXiv:1606.08415): by erf, torch's default, or by tanh, JAX's (they differ by at most 4.7e-4)."""
 
@@ -137,7 +137,7 @@ class Gelu(GammaActivation):
         return {} if self.approximate == "none" else {"approximate": self.approximate}
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Sigmoid(ScaledActivation):
     """1/(1 + exp(-x))."""
 
@@ -147,7 +147,7 @@ class Sigmoid(ScaledActivation):
     constant: ClassVar[float] = 4.803835391998291
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Tanh(ScaledActivation):
     """Hyperbolic tangent."""
 
@@ -157,7 +157,7 @@ class Tanh(ScaledActivation):
     constant: ClassVar[float] = 1.5939117670059204
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Elu(GammaActivation):
     """x where positive, alpha·(exp(x) - 1) elsewhere (arXiv:1511.07289)."""
 
@@ -177,7 +177,7 @@ class Elu(GammaActivation):
         return {} if self.alpha == 1.0 else {"alpha": self.alpha}
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Celu(Elu):
     """x where positive, alpha·(exp(x/alpha) - 1) elsewhere (arXiv:1704.07483)."""
 
@@ -194,7 +194,7 @@ class Celu(Elu):
             )
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Selu(ScaledActivation):
     """Scaled elu with the self-normalising constants (arXiv:1706.02515)."""
 
@@ -204,7 +204,7 @@ class Selu(ScaledActivation):
     constant: ClassVar[float] = 1.0008515119552612
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Softplus(ScaledActivation):
     """log(1 + exp(x))."""
 
@@ -214,7 +214,7 @@ class Softplus(ScaledActivation):
     constant: ClassVar[float] = 1.9203323125839233
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Mish(Activation):
     """x·tanh(softplus(x)) (arXiv:1908.08681)."""
 
@@ -223,7 +223,7 @@ class Mish(Activation):
     steps: ClassVar[int] = 5
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class HardSigmoid(Activation):
     """min(max(x/6 + 0.5, 0), 1) (MobileNetV3, arXiv:1905.02244)."""
 
@@ -232,7 +232,7 @@ class HardSigmoid(Activation):
     steps: ClassVar[int] = 4
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class HardSwish(Activation):
     """x·hard_sigmoid(x) (MobileNetV3, arXiv:1905.02244)."""
 
@@ -241,7 +241,7 @@ class HardSwish(Activation):
     steps: ClassVar[int] = 5
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Softmax(Activation):
     """exp(x)/Σexp(x), over the channels of each pixel or the features of a vector."""
 

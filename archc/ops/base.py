@@ -8,9 +8,9 @@ feature maps are (channels, height, width), vectors are (features,).
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, cast
 
+from archc.diagnostics.record import record
 from archc.ops.params import coerce, parameter_table
 from archc.ops.torch_code import TorchCode
 
@@ -59,7 +59,7 @@ class NoVarianceRule(Exception):
     """The op cannot say what it does to the variance of the reference state; carries its name."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cost:
     """Cost of one example, of a node or of any sum of nodes.
 
@@ -96,7 +96,7 @@ def elements(shape: Shape) -> int:
     return count
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TensorParam:
     """A tensor argument; `many` takes a list of one or more tensors."""
 
@@ -109,7 +109,7 @@ _MADE: dict[Any, Op] = {}
 """Ops made so far, by class and arguments: a network repeats few distinct ones many times."""
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Op:
     """Base of all primitives. A subclass is found by being defined in a module under `archc.ops`.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from archc.diagnostics.record import record
 from archc.ops.base import Cost, Kind, NoVarianceRule, Op, OpError, Role, Sample, Shape, elements
 from archc.ops.checks import need_feature_map, need_groups
 from archc.ops.geometry import Padding, per, resolve_padding, times, window_output, window_recover
@@ -13,7 +13,7 @@ from archc.ops.torch_code import Init, TorchCode, call
 from archc.ops.weights import Initializer, weight_init
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Window(Op):
     """What `conv` and `ws_conv` share: all but the weights' standardisation."""
 
@@ -76,7 +76,7 @@ class Window(Op):
         return f"{self.name} {times(self.kernel)}, {self.channels}{per(self.stride)}{dilation}{groups}"
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Conv(Window):
     """2-D convolution over (C, H, W). Starts He fan-out normal (He et al. 2015, arXiv:1502.01852), bias 0."""
 
@@ -107,7 +107,7 @@ class Conv(Window):
         )
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class WSConv(Window):
     """Convolution with scaled weight standardisation (Brock et al. 2021, arXiv:2101.08692).
 
@@ -163,7 +163,7 @@ class WSConv(Window):
         )
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class ConvTranspose(Op):
     """Transposed convolution, which upsamples (Long et al. 2015, arXiv:1411.4038).
 

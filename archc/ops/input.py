@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from archc.diagnostics.record import record
 from archc.ops.base import Kind, Op, Sample, Shape, TensorParam
 from archc.ops.checks import need_dimensions
 from archc.ops.params import param
 from archc.ops.torch_code import TorchCode
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Input(Op):
     """A tensor given from outside; `input 3 x 224 x 224` makes one. Specs cannot call it."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from archc.diagnostics.record import record
 from archc.ops.base import Cost, Kind, NoVarianceRule, Op, Role, Sample, Shape, elements
 from archc.ops.checks import need_feature_map, need_vector
 from archc.ops.params import param
@@ -12,7 +12,7 @@ from archc.ops.torch_code import TorchCode, call
 from archc.ops.weights import Initializer, weight_init
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Linear(Op):
     """Fully connected layer over a vector. Starts as torch's does: uniform within ±1/√fan_in."""
 
@@ -66,7 +66,7 @@ class Linear(Op):
         return f"{self.name} {self.features}"
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class ChannelLinear(Linear):
     """A linear layer over the channels of every pixel, as in ConvNeXt's blocks (torchvision).
 

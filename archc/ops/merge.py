@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from archc.diagnostics.record import record
 from archc.ops.base import Cost, Kind, NoVarianceRule, Op, OpError, Sample, Shape, TensorParam, elements
 from archc.ops.checks import describe_shape
 from archc.ops.torch_code import AllInputs, Argument, Input, TorchCode, call
@@ -34,7 +34,7 @@ class ListMerge(Op):
         return inputs[0] if inputs else (1, 1, 1)
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Add(ListMerge):
     """Sum of tensors of one shape."""
 
@@ -93,7 +93,7 @@ class Add(ListMerge):
         return "+"
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Mul(Op):
     """Elementwise product. A gate of shape (C,), (C, 1, 1) or (1, H, W) is spread over (C, H, W)."""
 
@@ -145,7 +145,7 @@ class Mul(Op):
         return "×"
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Concat(ListMerge):
     """Concatenation along the channels (or features)."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from archc.diagnostics.record import record
 from archc.ops.base import Cost, Kind, NoVarianceRule, Op, OpError, Role, Sample, Shape, elements
 from archc.ops.checks import need_channels, need_feature_map, need_groups
 from archc.ops.params import param
@@ -42,7 +42,7 @@ class Normalisation(Op):
         return Init("weight", "ones" if start[0] else "zeros"), Init("bias", "zeros")
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class BatchNorm(Normalisation):
     """Batch normalisation (Ioffe and Szegedy 2015, arXiv:1502.03167).
 
@@ -92,7 +92,7 @@ class BatchNorm(Normalisation):
         return TorchCode(module=call(target, inputs[0][0], **kwargs), init=self.inits())
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class LayerNorm(Normalisation):
     """Layer normalisation over the channels of each pixel, as in ConvNeXt (arXiv:2201.03545), or of a vector."""
 
@@ -110,7 +110,7 @@ class LayerNorm(Normalisation):
         return TorchCode(module=call(target, inputs[0][0], eps=self.eps), init=self.inits())
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class GroupNorm(Normalisation):
     """Group normalisation (Wu and He 2018, arXiv:1803.08494)."""
 
@@ -136,7 +136,7 @@ class GroupNorm(Normalisation):
         return f"group_norm g{self.groups}"
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class InstanceNorm(Normalisation):
     """Instance normalisation (Ulyanov et al. 2016, arXiv:1607.08022)."""
 
@@ -169,7 +169,7 @@ class InstanceNorm(Normalisation):
         return TorchCode(module=call("nn.InstanceNorm2d", inputs[0][0], **kwargs), init=self.inits())
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class GlobalResponseNorm(Normalisation):
     """Global response normalisation (ConvNeXt V2, arXiv:2301.00808): x + scale·x·‖x_c‖/mean‖x‖ + shift.
 
@@ -196,7 +196,7 @@ class GlobalResponseNorm(Normalisation):
         return TorchCode(module=call("GlobalResponseNorm", inputs[0][0], eps=self.eps), init=self.inits())
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class LocalResponseNorm(Op):
     """Local response normalisation across channels (AlexNet), with torch's defaults."""
 

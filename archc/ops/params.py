@@ -8,11 +8,11 @@ import re
 import types
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from archc.diagnostics import nearest
+from archc.diagnostics.record import record
 
 Pair = tuple[int, int]
 """(height, width). Specs may write one int for both."""
@@ -20,7 +20,7 @@ Pair = tuple[int, int]
 MISSING: Any = dataclasses.MISSING
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Parameter:
     """One parameter of an op, as callers see it. `hidden` ones are stored but cannot be passed in a spec."""
 
@@ -80,6 +80,11 @@ def parameters_of(cls: Any) -> tuple[Parameter, ...]:
         )
         for f in dataclasses.fields(cls)
     )
+
+
+def ambient_names(cls: Any) -> list[str]:
+    """The parameters of an op class that enclosing `set`s reach."""
+    return [f.name for f in dataclasses.fields(cls) if f.metadata.get("ambient")]
 
 
 _TABLES: dict[Any, dict[str, Parameter]] = {}

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from archc.diagnostics.record import record
 from archc.ops.base import Cost, Kind, Op, OpError, Sample, Shape, elements
 from archc.ops.checks import need_feature_map
 from archc.ops.geometry import Padding, per, resolve_padding, times, window_output, window_recover
@@ -22,7 +22,7 @@ class Pool(Op):
         return inputs[0]
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class WindowPool(Pool):
     """A pool with a sliding window; flops are one step per element of each window."""
 
@@ -73,7 +73,7 @@ class WindowPool(Pool):
         return f"{self.name} {times(self.kernel)}{per(self.step)}"
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class MaxPool(WindowPool):
     """Maximum of each window; padding counts as -inf."""
 
@@ -92,7 +92,7 @@ class MaxPool(WindowPool):
         return TorchCode(forward=call(target, Input(0), **kwargs))
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class AvgPool(WindowPool):
     """Mean of each window. `count_include_pad = false` leaves the padding out of it, as TensorFlow does."""
 
@@ -115,7 +115,7 @@ class AvgPool(WindowPool):
         return TorchCode(forward=call(target, Input(0), **kwargs))
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class GlobalAvgPool(Pool):
     """Mean over height and width (arXiv:1312.4400): a vector, or with `keepdim` a 1×1 map."""
 
@@ -140,7 +140,7 @@ class GlobalAvgPool(Pool):
         return TorchCode(forward=call(self.target, Input(0), (2, 3), **kwargs))
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class GlobalMaxPool(GlobalAvgPool):
     """Maximum over height and width: a vector, or with `keepdim` a 1×1 map."""
 
@@ -148,7 +148,7 @@ class GlobalMaxPool(GlobalAvgPool):
     target: ClassVar[str] = "torch.amax"
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class AdaptiveAvgPool(Pool):
     """Mean over windows that divide the input into `size`, as evenly as torch does it."""
 
@@ -175,7 +175,7 @@ class AdaptiveAvgPool(Pool):
         return f"{self.name} {times(self.size)}"
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class AdaptiveMaxPool(AdaptiveAvgPool):
     """Maximum over windows that divide the input into `size`, as evenly as torch does it."""
 

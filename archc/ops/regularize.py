@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from archc.diagnostics.record import record
 from archc.ops.base import Kind, Op, OpError, Sample, Shape
 from archc.ops.params import param
 from archc.ops.torch_code import TorchCode, call
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Dropout(Op):
     """Zeroes elements with probability `rate`, scales the others by 1/(1 - rate) (Srivastava et al. 2014)."""
 
@@ -30,7 +30,7 @@ class Dropout(Op):
         return f"dropout {self.rate:g}"
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class DropPath(Op):
     """Stochastic depth (Huang et al. 2016, arXiv:1603.09382): drops a residual branch per example.
 

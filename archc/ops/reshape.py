@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from archc.diagnostics.record import record
 from archc.ops.base import Cost, Kind, Op, OpError, Sample, Shape, elements
 from archc.ops.checks import describe_shape, need_channels, need_dimensions, need_feature_map, need_groups
 from archc.ops.geometry import times
@@ -21,7 +21,7 @@ class Reshape(Op):
         return inputs[0]
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Flatten(Reshape):
     """All elements of an example as one vector, channel by channel."""
 
@@ -38,7 +38,7 @@ class Flatten(Reshape):
         return TorchCode(forward=call("torch.flatten", Input(0), 1))
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class View(Reshape):
     """The elements of an example in another shape."""
 
@@ -75,7 +75,7 @@ class View(Reshape):
         return f"reshape {'×'.join(map(str, self.size))}"
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class SliceChannels(Reshape):
     """Channels `start` to `stop` - 1."""
 
@@ -118,7 +118,7 @@ class SliceChannels(Reshape):
         return f"channels {self.start}:{self.stop}"
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class ChannelShuffle(Reshape):
     """Interleaves the channels of `groups` groups (ShuffleNet, arXiv:1707.01083)."""
 
@@ -139,7 +139,7 @@ class ChannelShuffle(Reshape):
         return f"shuffle g{self.groups}"
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class PixelShuffle(Reshape):
     """(C·f², H, W) to (C, H·f, W·f) (Shi et al. 2016, arXiv:1609.05158)."""
 
@@ -175,7 +175,7 @@ class PixelShuffle(Reshape):
         return f"pixel_shuffle ×{self.factor}"
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class PixelUnshuffle(Reshape):
     """(C, H·f, W·f) to (C·f², H, W): the inverse of `pixel_shuffle`."""
 
@@ -209,7 +209,7 @@ class PixelUnshuffle(Reshape):
         return f"pixel_unshuffle /{self.factor}"
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Upsample(Reshape):
     """Resizes a feature map, by a factor or to a size. flops: bilinear 7 per output element, nearest none."""
 
@@ -269,7 +269,7 @@ class Upsample(Reshape):
         return f"upsample {times(self.size)}" if self.size else f"upsample ×{self.factor}"
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Pad(Reshape):
     """Adds pixels around a feature map: a constant, or the map mirrored or repeated at its edge."""
 
@@ -315,7 +315,7 @@ class Pad(Reshape):
         return TorchCode(forward=call("F.pad", Input(0), sides, **kwargs))
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Cut(Reshape):
     """What the crops share: all but where they start."""
 
@@ -356,7 +356,7 @@ class Cut(Reshape):
         return f"{self.name} {self.height}×{self.width}"
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Crop(Cut):
     """The `height`×`width` pixels of a feature map that start at row `top` and column `left`."""
 
@@ -370,7 +370,7 @@ class Crop(Cut):
         return self.top, self.left
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class CenterCrop(Cut):
     """The middle `height`×`width` pixels, as U-Net's skips need (arXiv:1505.04597); odd margins leave the
     larger part at the bottom and right."""

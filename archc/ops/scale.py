@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from archc.diagnostics.record import record
 from archc.ops.base import Cost, Kind, Op, Role, Sample, Shape, elements
 from archc.ops.checks import need_channels
 from archc.ops.params import param
 from archc.ops.torch_code import Init, Input, TorchCode, call
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Scale(Op):
     """Multiplies by a constant."""
 
@@ -34,7 +34,7 @@ class Scale(Op):
         return f"×{self.factor:.4g}"
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Gain(Op):
     """Multiplies by one learnable number, 0 at first (SkipInit, De and Smith 2020, arXiv:2002.10444).
 
@@ -60,7 +60,7 @@ class Gain(Op):
         return TorchCode(module=call("Gain"), init=(Init("gain", "constant", (("val", self.init),)),))
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class ChannelScale(Op):
     """Multiplies each channel by a learnable number (layer scale, Touvron et al. 2021, arXiv:2103.17239).
 
@@ -93,7 +93,7 @@ class ChannelScale(Op):
         )
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Zero(Op):
     """Zeros of the input's shape: the `none` of NAS-Bench-201 (arXiv:2001.00326)."""
 

@@ -7,20 +7,22 @@ literals, `Input`s or further calls, so no user text can become code.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Union
+
+from archc.diagnostics.record import record
 
 Literal_ = int | float | bool | str | None | tuple["Literal_", ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Input:
     """The i-th tensor argument of the op."""
 
     index: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AllInputs:
     """All tensor arguments, as a list."""
 
@@ -48,7 +50,7 @@ TARGETS = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call:
     """`target(*args, **kwargs)`."""
 
@@ -57,7 +59,7 @@ class Call:
     kwargs: tuple[tuple[str, Argument], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Init:
     """How a parameter starts: `method` is a name the backend knows (`archc.backends.initial`)."""
 
@@ -66,7 +68,7 @@ class Init:
     arguments: tuple[tuple[str, float | str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TorchCode:
     """How an op runs.
 

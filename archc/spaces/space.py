@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Any
 
 from archc.analyses.sections import sections
@@ -240,6 +239,5 @@ def _imports(value: Any) -> list[tuple[str, str]]:
         if isinstance(op, OpValue):
             definition_ = getattr(op.target, "definition", None)
             if definition_ is not None:
-                path = Path(definition_.name_span.source.name)
-                found.append((".".join(path.with_suffix("").parts), op.target.name))
+                found.append((library().import_name(definition_.name_span.source.name), op.target.name))
     return found

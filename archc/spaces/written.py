@@ -59,8 +59,8 @@ def _info(space: Space, draw: Draw) -> str:
 
 
 def _module_of(space: Space) -> str:
-    source = Path(space.module.source.name)
-    return source.stem if is_local(space) else ".".join(source.with_suffix("").parts)
+    source = space.module.source.name
+    return Path(source).stem if is_local(space) else library().import_name(source)
 
 
 def is_local(space: Space) -> bool:

@@ -6,13 +6,14 @@ Every node carries the span of the text it was read from; equality ignores spans
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from archc.diagnostics.record import record
 from archc.diagnostics.source import NOWHERE, Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Syntax:
     span: Span = field(default=NOWHERE, compare=False, repr=False)
 
@@ -20,12 +21,12 @@ class Syntax:
 # ---------------------------------------------------------------- expressions
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Expr(Syntax):
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Number(Expr):
     """`text` is kept as written: `expect` compares to the digits written. K, M, G, T are powers of 1000."""
 
@@ -33,34 +34,34 @@ class Number(Expr):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class String(Expr):
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bool(Expr):
     value: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Name(Expr):
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ListExpr(Expr):
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TupleExpr(Expr):
     """`()`, `(a,)`, `(a, b)`; `(a)` is a itself."""
 
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Clause(Syntax):
     """`for target in iterable if c1 if c2` of a comprehension."""
 
@@ -69,33 +70,33 @@ class Clause(Syntax):
     conditions: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ListComp(Expr):
     element: Expr
     clauses: tuple[Clause, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Unary(Expr):
     op: Literal["-", "+", "not"]
     operand: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Binary(Expr):
     op: Literal["+", "-", "*", "/", "//", "%", "**"]
     left: Expr
     right: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BoolOp(Expr):
     op: Literal["and", "or"]
     left: Expr
     right: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Compare(Expr):
     """`first op1 e1 op2 e2 …`, chained as in Python."""
 
@@ -103,7 +104,7 @@ class Compare(Expr):
     rest: tuple[tuple[Literal["==", "!=", "<", "<=", ">", ">=", "in", "not in"], Expr], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Conditional(Expr):
     """`then if condition else otherwise`."""
 
@@ -112,7 +113,7 @@ class Conditional(Expr):
     otherwise: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pipe(Expr):
     """`left -> right`; left associative."""
 
@@ -120,7 +121,7 @@ class Pipe(Expr):
     right: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Range(Expr):
     """`start..stop`, or `start..=stop` when inclusive."""
 
@@ -129,7 +130,7 @@ class Range(Expr):
     inclusive: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Arg(Syntax):
     """One argument of a call, or one binding of `set` and `info`: `value` or `name = value`."""
 
@@ -137,19 +138,19 @@ class Arg(Syntax):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call(Expr):
     function: Expr
     args: tuple[Arg, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Attribute(Expr):
     value: Expr
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Index(Expr):
     value: Expr
     index: Expr
@@ -158,12 +159,12 @@ class Index(Expr):
 # ---------------------------------------------------------------- targets
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NameTarget(Syntax):
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TupleTarget(Syntax):
     """`(a, b)`, nested at will."""
 
@@ -175,7 +176,7 @@ Target = NameTarget | TupleTarget
 # ---------------------------------------------------------------- parameters
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TypeExpr(Syntax):
     """`int`, `list[tensor]`, `tuple[int, int]`."""
 
@@ -183,7 +184,7 @@ class TypeExpr(Syntax):
     args: tuple[TypeExpr, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RangeDomain(Syntax):
     """`in 8..=256 step 8 log`."""
 
@@ -192,14 +193,14 @@ class RangeDomain(Syntax):
     log: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetDomain(Syntax):
     """`in {1, 2, 4}`."""
 
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CallDomain(Syntax):
     """`in pow2_or_log(8, 128, step = 8)`: a named distribution."""
 
@@ -209,7 +210,7 @@ class CallDomain(Syntax):
 Domain = RangeDomain | SetDomain | CallDomain
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Param(Syntax):
     """`[ambient] name[: type [in domain]] [= default]`. Without a type it is a tensor."""
 
@@ -223,7 +224,7 @@ class Param(Syntax):
 # ---------------------------------------------------------------- statements
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stmt(Syntax):
     pass
 
@@ -231,7 +232,7 @@ class Stmt(Syntax):
 Body = tuple[Stmt, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Assign(Stmt):
     """`target = value`, or `target += value` when augmented."""
 
@@ -240,14 +241,14 @@ class Assign(Stmt):
     augmented: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetStmt(Stmt):
     """`set act = gelu, norm = identity`."""
 
     bindings: tuple[Arg, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Input(Stmt):
     """`input [name:] 3 x 224 x 224`."""
 
@@ -255,12 +256,12 @@ class Input(Stmt):
     dims: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Info(Stmt):
     bindings: tuple[Arg, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Section(Stmt):
     """`stem op`, `head op`, `stage [name:] [repeat x] op`, or `stage [name] { body }`.
 
@@ -274,14 +275,14 @@ class Section(Stmt):
     body: Body | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class For(Stmt):
     target: Target
     iterable: Expr
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class If(Stmt):
     """`else if` is an If alone in `otherwise`."""
 
@@ -290,12 +291,12 @@ class If(Stmt):
     otherwise: Body
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Return(Stmt):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Output(Stmt):
     """`output [train_only] name = tensor`."""
 
@@ -304,12 +305,12 @@ class Output(Stmt):
     train_only: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Require(Stmt):
     condition: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Claim(Syntax):
     """`macs = 6.98G` (rounded half up to the digits written) or `macs ~ 6.9G` (truncated to them)."""
 
@@ -318,7 +319,7 @@ class Claim(Syntax):
     value: Number
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Expect(Stmt):
     """`expect (input = (3, 256, 256)) params = 25.6M, macs = 4.1G from "paper"`."""
 
@@ -327,14 +328,14 @@ class Expect(Stmt):
     source: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExprStmt(Stmt):
     """An expression standing alone: always a mistake, diagnosed by the elaborator."""
 
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FnDef(Stmt):
     """`fn w(c) = make_divisible(c * width, 8)`; at top level or in a body."""
 
@@ -346,7 +347,7 @@ class FnDef(Stmt):
 # ---------------------------------------------------------------- declarations
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Import(Stmt):
     """`import std.nfnet` (names empty) or `from std.nfnet import nf_stem, nf_block as block`."""
 
@@ -354,13 +355,13 @@ class Import(Stmt):
     names: tuple[ImportName, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ImportName(Syntax):
     name: str
     alias: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BlockDef(Stmt):
     name: str
     params: tuple[Param, ...]
@@ -369,7 +370,7 @@ class BlockDef(Stmt):
     name_span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ArchDef(Stmt):
     name: str
     params: tuple[Param, ...]
@@ -378,7 +379,7 @@ class ArchDef(Stmt):
     name_span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class VariantDef(Stmt):
     """`variant resnet50 = resnet(depth = 50) { expect …; set … }`; the body may be missing."""
 
@@ -389,7 +390,7 @@ class VariantDef(Stmt):
     name_span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class File(Syntax):
     """A whole file: top-level `Assign` are constants; FnDef, Import, BlockDef, ArchDef, VariantDef."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from archc.diagnostics.record import record
 
 INFINITE = 1 << 30
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Line:
     """A place to break: `flat` is what stands there otherwise. A hard one always breaks."""
 
@@ -16,20 +17,20 @@ class Line:
     hard: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Remark:
     """A comment to the right: it goes to the end of the line it is met on, and takes no width."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Indent:
     by: int
     doc: Doc
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Group:
     """Breaks all of its own lines or, where it fits and holds no hard one, none.
 
@@ -41,14 +42,14 @@ class Group:
     chain: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fill:
     """Contents and separators by turns; each separator breaks only where the next content does not fit."""
 
     parts: tuple[Doc, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IfBroken:
     """Text for a group that is broken, nothing in one that is not."""
 
@@ -113,7 +114,7 @@ def needs_brackets(doc: Doc) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Rest:
     """What is left of a fill from part `at` on, which is a content."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from archc.diagnostics import Diagnostic
+from archc.diagnostics.record import record
 from archc.syntax.limits import MAX_DIAGNOSTICS
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Errors:
     shown: list[Diagnostic] = field(default_factory=list)
     unshown: int = 0

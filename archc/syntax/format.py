@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
 
 from archc.diagnostics import ArchError, Source
+from archc.diagnostics.record import record
 from archc.syntax import ast
 from archc.syntax.declare import Declare
 from archc.syntax.doc import INFINITE, layout
@@ -29,7 +29,7 @@ def format_source(source: Source) -> str:
     return _Formatter(lexed.tokens, lexed.comments).file(tree)
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Entry:
     """Something that stands on lines of its own in a body, and where it stood in the text."""
 
@@ -40,7 +40,7 @@ class _Entry:
     long: bool = False  # a declaration with a body over several lines
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Marks:
     """Where the tokens are that the tree does not point to."""
 

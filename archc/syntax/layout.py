@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from archc.diagnostics import Diagnostic, Span
+from archc.diagnostics.record import record
 from archc.syntax.errors import Errors
 from archc.syntax.lexer import BAD, Tokens
 from archc.syntax.limits import MAX_DEPTH, MAX_NESTING
@@ -38,7 +39,7 @@ class _Open(NamedTuple):
     at: int
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Laid:
     """Tokens with the newlines that count.
 
@@ -51,7 +52,7 @@ class Laid:
     errors: Errors = field(default_factory=Errors)
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Level:
     """What is known of one open bracket: a bound on the depth of the tree of what it holds so far.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 
 from archc.diagnostics import Diagnostic, Source, Span
+from archc.diagnostics.record import record
 from archc.syntax.errors import Errors
 from archc.syntax.limits import MAX_NAME
 from archc.syntax.tables import load
@@ -17,7 +18,7 @@ FORBIDDEN = re.compile(
 BAD = -1  # the kind of a token that stands for text already reported as wrong
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Tokens:
     """Parallel lists: kind (a number of `Tables.terminals`, or BAD) and the text's [start, end)."""
 
@@ -38,7 +39,7 @@ class Tokens:
         return self.source.text[self.starts[i] : self.ends[i]]
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Lexed:
     tokens: Tokens
     comments: list[tuple[int, int]]  # [start, end) of each, from `#` to the end of its line

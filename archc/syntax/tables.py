@@ -6,15 +6,16 @@ Building the grammar takes Lark 0.25 s with its import; reading the tables takes
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from archc.diagnostics.record import record
 
 PATH = Path(__file__).with_name("tables.json")
 STARTS = ("file", "expression")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Production:
     """One production: `make` names the builder's function; None is a list or hands its child through.
 
@@ -29,7 +30,7 @@ class Production:
     keep: tuple[int | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tables:
     """`actions[state][terminal]` is a state to shift to (>= 0) or ~rule to reduce by."""
 

@@ -14,6 +14,7 @@ import pytest
 import archc
 from archc.diagnostics import ArchError
 from archc.elaborate.choosers import PowerOfTwoOrLog, RangeValues, Stream
+from archc.elaborate.library import Library
 from archc.elaborate.values import Rejected
 from archc.ir.json_graph import to_json_text
 from archc.jobs.executor import LocalProcesses
@@ -212,3 +213,11 @@ def test_powers_of_two_below_the_step() -> None:
     values, stream = PowerOfTwoOrLog(1, 32, 8), Stream(b"powers")
     assert {values.draw(stream) for _ in range(3_000)} == {1, 2, 4, 8, 16, 24, 32}
     assert [values.at(i) for i in range(values.count())] == [1, 2, 4, 8, 16, 24, 32]
+
+
+@pytest.mark.parametrize(
+    "path", ["specs/spaces/regnet.arch", str(Path("specs/spaces/regnet.arch").resolve())]
+)
+def test_a_space_opened_by_its_path_is_imported_by_its_name(path: str) -> None:
+    found = Library()
+    assert found.import_name(found.locate(path)[0].source.name) == "spaces.regnet"
