@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from archc.train.shards import is_sharded, local
 
 MIN_GRADIENT_NORM = 1e-6
+STACKED = 2**18
+"""Elements up to which tensors of one shape are stacked: for them a launch costs more than a copy."""
 
 
 @torch.no_grad()
@@ -40,13 +42,25 @@ def clip(parameters: Sequence[nn.Parameter], clipping: float, eps: float = 1e-3)
 
 def _unit_norms(tensors: Sequence[Tensor]) -> Tensor:
     """The norms of the units of all tensors, one after the other, float32."""
-    return torch.cat(
-        [
-            torch.linalg.vector_norm(t, dim=tuple(range(1, t.ndim)) if t.ndim > 1 else None, dtype=torch.float32)
-            .reshape(-1)
-            for t in tensors
-        ]
-    )  # fmt: skip
+    rows = [_rows(t) for t in tensors]
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for place, of in enumerate(rows):
+        alike.setdefault(tuple(of.shape) if of.numel() <= STACKED else (place,), []).append(place)
+    found: dict[int, Tensor] = {}
+    for places in alike.values():
+        stacked = rows[places[0]][None] if len(places) == 1 else torch.stack([rows[i] for i in places])
+        norms = torch.linalg.vector_norm(stacked, dim=2, dtype=torch.float32)
+        found.update(zip(places, norms.unbind(), strict=True))
+    return torch.cat([found[place] for place in range(len(rows))])
+
+
+def _rows(tensor: Tensor) -> Tensor:
+    """(units, elements of one), without a copy in either memory format; the order of elements is of no matter."""
+    if tensor.ndim < 2:
+        return tensor.reshape(1, -1)
+    if tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last):
+        tensor = tensor.permute(0, 2, 3, 1)
+    return tensor.flatten(1)
 
 
 def _complete(owners: Sequence[nn.Parameter], sizes: Sequence[int], norms: Sequence[Tensor]) -> None:
