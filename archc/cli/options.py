@@ -90,12 +90,9 @@ def spec_argument(command: Command) -> Command:
     return click.argument("spec", metavar="SPEC", shell_complete=complete_spec)(command)
 
 
-def graph_options(command: Command) -> Command:
-    """-p, --input and --sample: how to call the arch that SPEC names."""
+def call_options(command: Command) -> Command:
+    """-p and --input: what to call an arch with."""
     for option in (
-        click.option(
-            "--sample", type=click.IntRange(min=0), metavar="SEED", help="Answer open choices at random."
-        ),
         click.option(
             "--input",
             "input_",
@@ -114,6 +111,14 @@ def graph_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def graph_options(command: Command) -> Command:
+    """-p, --input and --sample: how to call the arch that SPEC names."""
+    sample = click.option(
+        "--sample", type=click.IntRange(min=0), metavar="SEED", help="Answer open choices at random."
+    )
+    return call_options(sample(command))
 
 
 def format_option(command: Command) -> Command:

@@ -14,7 +14,7 @@ import click
 from archc.analyses.figures import short
 from archc.cli.console import coloured, print_json, print_table, warn
 from archc.cli.files import write_file
-from archc.cli.options import complete_spec, format_option, parse_input, parse_parameter
+from archc.cli.options import call_options, complete_spec, format_option
 
 if TYPE_CHECKING:
     from archc.spaces.sample import Population
@@ -26,11 +26,18 @@ Examples:
   archc sample regnet --n 5 --require 'macs in 360M..=400M'
   archc sample anynetx_a --n 100 --seed 1 -o out/anynetx
   archc sample myspace.arch --n 1000 --jobs 8 -o out/mine
+  archc sample regnetx_cifar --n 50 --require 'macs < 20M' -o out/regnetx \\
+    --train population_cifar10 --data cifar10:cifar10/ --jobs 8
 
 \b
 Draw i depends on the space, the seed and i alone, whatever the number of jobs. Networks equal to an
 earlier one are dropped. -o writes a spec for each, population.csv (and .parquet, given pyarrow), and
-population.json with what became of every draw."""
+population.json with what became of every draw.
+
+\b
+--train gives every network a run in DIR/runs and adds columns to the table: error (percent; 100 where
+it diverged), status, seconds, failure. The same command goes on where it stopped; trained networks are
+not trained again. On a GPU, several jobs share it: small networks leave most of it idle."""
 
 
 def space_argument(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -41,21 +48,7 @@ def space_argument(command: Callable[..., Any]) -> Callable[..., Any]:
 def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--seed, --require, -p and --input: what a Request is made of."""
     for option in (
-        click.option(
-            "--input",
-            "input_",
-            type=parse_input,
-            metavar="CxHxW",
-            help="Input size instead of the declared one.",
-        ),
-        click.option(
-            "-p",
-            "params",
-            type=parse_parameter,
-            multiple=True,
-            metavar="NAME=VALUE",
-            help="Settle a parameter; repeatable.",
-        ),
+        call_options,
         click.option(
             "--require",
             "requires",
@@ -87,6 +80,13 @@ def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
     show_default=True,
     help="Draws after which to give up.",
 )
+@click.option("--train", "recipe", metavar="RECIPE", help="Train every network; needs -o.")
+@click.option("--data", metavar="DATA", help="For --train, as `archc train` takes it.")
+@click.option("--set", "changes", multiple=True, metavar="A.B=V", help="Change a recipe's key; repeatable.")
+@click.option("--device", default="", metavar="NAME", help="cpu, cuda, …  [default: what there is]")
+@click.option(
+    "--budget", type=click.FloatRange(min=1), metavar="SECONDS", help="Save and stop training after so long."
+)
 @format_option
 @click.pass_context
 def command(
@@ -101,14 +101,24 @@ def command(
     expand: bool,
     jobs: int,
     most: int,
+    recipe: str | None,
+    data: str | None,
+    changes: tuple[str, ...],
+    device: str,
+    budget: float | None,
     format_: str,
 ) -> None:
-    """Draw networks from a design space."""
-    from archc.jobs.executor import local
-    from archc.spaces.files import files, statistics
+    """Draw networks from a design space, and train them."""
+    from archc.jobs.processes import local
+    from archc.spaces.files import files, rows, statistics
     from archc.spaces.sample import sample
     from archc.spaces.space import Request, Space
 
+    until = float("inf") if budget is None else time.time() + budget
+    if recipe is None and (data or changes or device or budget):
+        raise click.UsageError("--data, --set, --device and --budget go with --train")
+    if recipe is not None and directory is None:
+        raise click.UsageError("--train keeps its runs in the directory of the population: give one with -o")
     request = Request(space, seed, requires, params, input_)
     Space(request)  # mistakes in it are told here, not by each worker
     with local(jobs) as executor, _progress(number) as show:
@@ -120,23 +130,22 @@ def command(
         for name, content in files(population, expand=expand):
             write_file(directory / name, content)
             written += 1
-    if format_ == "json":
-        print_json({**statistics(population), "samples": _samples(population)})
-    else:
+    if format_ == "text":
         _print(population)
         if directory is not None:
             click.echo(f"wrote {written} files to {directory}")
+    table = rows(population)
+    if recipe is not None and directory is not None:
+        from archc.cli.population import train_population
+
+        table = train_population(
+            ctx, directory, table, recipe, data, changes, device=device, jobs=jobs, until=until
+        )
+    if format_ == "json":
+        print_json({**statistics(population), "samples": table})
     if len(population.draws) < number:
         warn(f"only {len(population.draws)} of {number} networks in {population.drawn:,} draws")
         ctx.exit(1)
-
-
-def _samples(population: Population) -> list[dict[str, Any]]:
-    from archc.spaces.files import row
-    from archc.spaces.space import Space
-
-    space = Space(population.request)
-    return [row(space, draw) for draw in population.draws]
 
 
 def _print(population: Population) -> None:

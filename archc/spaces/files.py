@@ -20,24 +20,35 @@ LISTS = ("widths", "depths")
 
 
 def files(population: Population, *, expand: bool = False) -> Iterator[tuple[str, str | bytes]]:
-    """File names and contents: `NAME.arch` for each draw, population.csv, .json, and .parquet given pyarrow.
+    """File names and contents: `NAME.arch` for each draw, population.json, and the tables.
 
     expand: specs without blocks and imports. Raises ArchError.
     """
     space = Space(population.request)
-    rows = [row(space, draw) for draw in population.draws]
-    for draw, line in zip(population.draws, rows, strict=True):
+    found = rows(population)
+    for draw, line in zip(population.draws, found, strict=True):
         yield f"{line['name']}.arch", spec_text(space, draw, expand)
     local = _local_source(space)
     if local is not None and not expand:
         yield local
-    yield "population.csv", csv_text(rows)
     yield "population.json", json.dumps(statistics(population), indent=2) + "\n"
+    yield from tables(found)
+
+
+def rows(population: Population) -> list[dict[str, Any]]:
+    """The table of a population, a line for each draw."""
+    space = Space(population.request)
+    return [row(space, draw) for draw in population.draws]
+
+
+def tables(rows: list[dict[str, Any]]) -> Iterator[tuple[str, str | bytes]]:
+    """population.csv, and population.parquet given pyarrow."""
+    yield "population.csv", csv_text(rows)
     if rows and find_spec("pyarrow") is not None:
         yield "population.parquet", parquet_bytes(rows)
 
 
-TEXTS = ("name", "space", "hash")
+TEXTS = ("name", "space", "hash", "status", "failure")
 
 
 def row(space: Space, draw: Draw) -> dict[str, Any]:
@@ -130,6 +141,8 @@ def _cell(column: str, text: str | None) -> Any:
 
 
 def _plain(text: str) -> Any:
+    if not text:
+        return None
     for kind in (int, float):
         try:
             return kind(text)

@@ -12,7 +12,9 @@ from archc.spaces.edf import BestRange, Edf, best_range, edf, errors_of
 
 WEB = Path(__file__).with_name("web")
 FIGURES = ("params", "macs", "activations")
-NOT_PARAMETERS = frozenset({"name", "space", "seed", "draw", "widths", "depths", "hash", *FIGURES})
+NOT_PARAMETERS = frozenset({
+    "name", "space", "seed", "draw", "widths", "depths", "hash", "error", "status", "seconds", "failure", *FIGURES
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,16 +37,22 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What to train on, what to test on (`held_out` names it), names of the classes, unreadable images."""
+    """What to train on, what to test on (`held_out` names it), names of the classes, unreadable images.
+
+    moments: what `statistics` has, where it is known already.
+    """
 
     train: Split
     test: Split
     classes: tuple[str, ...]
     held_out: str = "test"
     bad: tuple[str, ...] = ()
+    moments: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
     def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of every channel of the training images, of a range of 1."""
+        if self.moments is not None:
+            return self.moments
         moments = [torch.zeros(self.train.images.shape[1], dtype=torch.float64) for _ in range(2)]
         for part in torch.split(self.train.images, 8192):
             values = part.double() / 255

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from archc.train.datasets import DataError, Dataset, load_dataset
 from archc.train.recipe import Data, Recipe
 
 NAMED = ("digits", "synthetic")
+
+Reader = Callable[[Data, tuple[int, ...], int], Dataset]
+"""Gives the data a recipe names, brought to a shape, of a seed: `load_dataset`, or `packed.reader` for many runs."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,11 @@ def data_changes(text: str) -> list[str]:
 
 
 def prepare(
-    spec: str, recipe: Recipe, arguments: dict[str, Any], input: tuple[int, ...] | None = None
+    spec: str,
+    recipe: Recipe,
+    arguments: dict[str, Any],
+    input: tuple[int, ...] | None = None,
+    read: Reader = load_dataset,
 ) -> Prepared:
     """The graph and data of a run. An arch with a parameter `classes` is given the data's number of them.
 
@@ -59,7 +67,7 @@ def prepare(
     known = parameters(spec)
     chosen = {k: v for k, v in recipe.arguments.items() if k in known} | arguments
     graph = load(spec, input=input, **chosen)
-    data = load_dataset(recipe.data, graph.inputs[0].shape, recipe.seed)
+    data = read(recipe.data, graph.inputs[0].shape, recipe.seed)
     if "classes" in known and "classes" not in chosen:
         graph = load(spec, input=input, **chosen, classes=len(data.classes))
     outputs = graph.nodes[graph.outputs[0].node].shape

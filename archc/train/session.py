@@ -7,7 +7,7 @@ import platform
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -40,6 +40,7 @@ def run(
     ranks: Ranks,
     *,
     resume: Resume = "auto",
+    stop: Callable[[], bool] = lambda: False,
     watch: Watch = lambda line: None,
     warn: Any = lambda text: None,
     milestone: storage.Milestone = storage.passed,
@@ -47,6 +48,7 @@ def run(
     """Trains to the end and returns what `result.json` holds; a finished run is only read.
 
     resume: "auto" goes on from a checkpoint where there is one, "never" and "must" refuse one and none.
+    stop: polled after each step beside the signals; True saves the run and raises Interrupted.
     Raises SessionError, trainer.Diverged, Interrupted, Mismatch, checkpoint.Damaged, or OSError.
     """
     there = any((directory / "checkpoints").glob("step-*.json"))
@@ -57,8 +59,9 @@ def run(
     result = directory / "result.json"
     with stopping() as asked:
         trainer = Trainer(
-            graph, recipe, data, directory, ranks, stop=asked.is_set, watch=watch, milestone=milestone
-        )
+            graph, recipe, data, directory, ranks, stop=lambda: asked.is_set() or stop(), watch=watch,
+            milestone=milestone,
+        )  # fmt: skip
         if ranks.leads:
             directory.mkdir(parents=True, exist_ok=True)
         for problem in trainer.start():

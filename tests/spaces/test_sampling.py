@@ -17,7 +17,7 @@ from archc.elaborate.choosers import PowerOfTwoOrLog, RangeValues, Stream
 from archc.elaborate.library import Library
 from archc.elaborate.values import Rejected
 from archc.ir.json_graph import to_json_text
-from archc.jobs.executor import LocalProcesses
+from archc.jobs.processes import LocalProcesses
 from archc.spaces.files import csv_text, files, read_rows, row
 from archc.spaces.sample import Population, sample
 from archc.spaces.space import Request, Space
