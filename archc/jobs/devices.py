@@ -13,18 +13,10 @@ def environments(workers: int, device: str = "") -> list[dict[str, str]]:
     shared = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(max(1, _cores() // workers))}
     if device not in ("", "cuda"):
         return [shared]
-    return [{**shared, "CUDA_VISIBLE_DEVICES": name} for name in _accelerators()] or [shared]
+    from archc.train.accelerators import visible
+
+    return [{**shared, "CUDA_VISIBLE_DEVICES": name} for name in visible()] or [shared]
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _accelerators() -> list[str]:
-    """Names of the CUDA devices this process may use."""
-    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if allowed is not None:
-        return [name for name in allowed.split(",") if name.strip()]
-    import torch
-
-    return [str(i) for i in range(torch.cuda.device_count())]

@@ -6,7 +6,6 @@ fails stops no other.
 
 from __future__ import annotations
 
-import gc
 import json
 import shutil
 import time
@@ -136,9 +135,8 @@ def train(
 
 def train_one(network: Network) -> None:
     """Trains a network to its end, or `until`; its directory tells the rest. Raises Unfit after a fault of the device."""
-    import torch
-
     from archc.diagnostics import ArchError
+    from archc.train.accelerators import is_fault, release
     from archc.train.checkpoint import Damaged
     from archc.train.datasets import DataError
     from archc.train.packed import reader
@@ -168,12 +166,10 @@ def train_one(network: Network) -> None:
         _record(place, "diverged", str(error))
     except (ArchError, DataError, Damaged, Mismatch, OSError, RuntimeError) as error:
         _record(place, "failed", _message(error))
-        if isinstance(error, getattr(torch, "AcceleratorError", ())) or "CUDA error" in str(error):
+        if is_fault(error):
             raise Unfit(_message(error)) from None
     finally:
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        release()
 
 
 def interleaved(populations: Iterable[Sequence[Network]]) -> list[Network]:
