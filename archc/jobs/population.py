@@ -110,7 +110,7 @@ def train(
                 ending = "out of time"
             if ending != "finished":
                 return
-            began[network.name] = time.time()
+            began[network.directory] = time.time()
             yield Network(
                 network.name,
                 network.spec,
@@ -122,7 +122,7 @@ def train(
             )
 
     for done in executor.run(train_one, due()):
-        longest = max(longest, time.time() - began[done.item.name])
+        longest = max(longest, time.time() - began[done.item.directory])
         if done.error is not None:
             # of a call that should have told by itself what went wrong: its worker died
             _record(Path(done.item.directory), "failed", _message(done.error))
