@@ -22,13 +22,17 @@ from archc.ops.base import elements
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """peak: floating-point operations a second, by dtype. bandwidth: bytes a second. overhead: seconds an op."""
+    """peak: floating-point operations a second, by dtype. bandwidth: bytes a second. overhead: seconds an op.
+
+    reported: the names its driver gives it.
+    """
 
     name: str
     about: str
     peak: Mapping[str, float]
     bandwidth: float
     overhead: float
+    reported: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +73,19 @@ def device(name: str) -> Device:
         row = tomllib.loads(text)
         peak = {dtype: _positive(value) for dtype, value in row["peak"].items()}
         overhead = float(row.get("overhead", 0.0))
+        about, reported = str(row.get("about", "")), tuple(map(str, row.get("reported", ())))
         return Device(
-            str(row.get("name", name)), str(row.get("about", "")), peak, _positive(row["bandwidth"]), overhead
+            str(row.get("name", name)), about, peak, _positive(row["bandwidth"]), overhead, reported
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise _bad(
             f"{name} is no device file: {error}", "it holds bandwidth, overhead and a table [peak] of dtypes"
         ) from None
+
+
+def device_reported_as(name: str) -> Device | None:
+    """The device a driver gives this name, or None where archc has no figures for it."""
+    return next((found for found in map(device, devices()) if name in found.reported), None)
 
 
 def roofline(graph: Graph, on: Device, batch: int = 1, dtype: str = "float32") -> tuple[OpTime, ...]:

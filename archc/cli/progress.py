@@ -22,14 +22,21 @@ class Progress:
     def __enter__(self) -> Progress:
         if self._shown and coloured(sys.stderr):
             from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                TaskProgressColumn,
+                TextColumn,
+                TimeRemainingColumn,
+            )
             from rich.progress import Progress as Bar
+            from rich.table import Column
 
             self._bar = Bar(
-                BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn(),
-                console=Console(stderr=True),
+                MofNCompleteColumn(), BarColumn(24), TaskProgressColumn(), TextColumn("ETA"),
+                TimeRemainingColumn(compact=True), TextColumn("{task.description}", table_column=Column(ratio=1)),
+                console=Console(stderr=True), expand=True,
             )  # fmt: skip
-            self._task = self._bar.add_task("", total=self._steps)
             self._bar.start()
         return self
 
@@ -44,7 +51,9 @@ class Progress:
         if not self._shown:
             return
         text = describe_line(line)
-        if self._bar:
+        if self._bar and self._task is None:  # begun here: a resumed run's first steps took no time
+            self._task = self._bar.add_task(text, total=self._steps, completed=line["step"])
+        elif self._bar and "loss" in line:
             self._bar.update(self._task, completed=line["step"], description=text)
         if "eval_accuracy" in line:
             if self._bar:
@@ -56,10 +65,12 @@ class Progress:
 def describe_line(line: dict[str, Any]) -> str:
     """One line of the log in words."""
     parts = [f"epoch {line['epoch']:.1f}"]
+    if line.get("tflops", 1.0) < 0.1:
+        line = {k: v for k, v in line.items() if k != "tflops"} | {"gflops": line["tflops"] * 1e3}
     for key, form in (
         ("loss", "loss {:.3f}"), ("accuracy", "accuracy {:.1%}"), ("eval_accuracy", "held-out {:.2%}"),
         ("ema_accuracy", "average {:.2%}"), ("lr", "lr {:.3g}"), ("images_per_second", "{:,.0f} images/s"),
-        ("tflops", "{:.3g} TFLOP/s"), ("memory_mb", "{:,.0f} MB"),
+        ("gflops", "{:.3g} GFLOP/s"), ("tflops", "{:.3g} TFLOP/s"), ("mfu", "MFU {:.1%}"), ("memory_mb", "{:,.0f} MB"),
     ):  # fmt: skip
         if key in line:
             parts.append(form.format(line[key]))

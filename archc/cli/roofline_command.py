@@ -36,7 +36,7 @@ is TOML: bandwidth = 4.8e12, overhead = 3e-6, and [peak] with float32 = 67e12 an
     default="cpu",
     show_default=True,
     metavar="NAME|FILE",
-    help="h200, a100, cpu or a TOML file.",
+    help="h200, h100, a100, cpu or a TOML file.",
 )
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Examples at once.")
 @click.option(

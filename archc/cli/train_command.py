@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,9 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 @click.option("--seeds", type=parse_seeds, metavar="0-4", help="One run for each seed, in seed-N below -o.")
 @click.option("--resume", type=click.Choice(["auto", "never", "must"]), default="auto", show_default=True)
 @click.option("--device", default="", metavar="NAME", help="cpu, cuda, …  [default: what there is]")
+@click.option(
+    "--tensorboard", is_flag=True, help="Also write scalars for TensorBoard, to tensorboard/ of the run."
+)
 @click.option("--dry-run", is_flag=True, help="Show the resolved recipe and the network; train nothing.")
 @click.option(
     "-p", "params", type=parse_parameter, multiple=True, metavar="NAME=VALUE", help="Set a parameter."
@@ -70,6 +74,7 @@ def command(
     seeds: tuple[int, ...] | None,
     resume: Any,
     device: str,
+    tensorboard: bool,
     dry_run: bool,
     params: tuple[tuple[str, Any], ...],
     input_: tuple[int, ...] | None,
@@ -95,13 +100,20 @@ def command(
             for seed in seeds or (first.seed,):
                 own = load_recipe(recipe, [*all_changes, f"seed={seed}"])
                 place = base / f"seed-{seed}" if seeds else base
-                results.append(_one(spec, own, dict(params), input_, place, group, resume))
+                results.append(_one(spec, own, dict(params), input_, place, group, resume, tensorboard))
         if seeds and len(seeds) > 1 and group.leads:
             _print_seeds(seeds, results)
 
 
 def _one(
-    spec: str, recipe: Any, params: dict[str, Any], input_: Any, place: Path, group: Any, resume: Any
+    spec: str,
+    recipe: Any,
+    params: dict[str, Any],
+    input_: Any,
+    place: Path,
+    group: Any,
+    resume: Any,
+    tensorboard: bool,
 ) -> dict[str, Any]:
     from archc.cli.progress import Progress
     from archc.train.prepare import prepare
@@ -110,9 +122,17 @@ def _one(
     prepared = prepare(spec, recipe, params, input_)
     warn_of_data(prepared.data)
     steps = round(recipe.epochs * (len(prepared.data.train) // recipe.data.batch))
-    with Progress(steps, shown=group.leads) as progress:
+    with ExitStack() as stack:
+        watchers = [stack.enter_context(Progress(steps, shown=group.leads)).show]
+        if tensorboard and group.leads:
+            watchers.append(stack.enter_context(_board(place / "tensorboard")).write)
+
+        def watch(line: dict[str, Any]) -> None:
+            for watcher in watchers:
+                watcher(line)
+
         found = run(
-            prepared.graph, recipe, prepared.data, place, group, resume=resume, watch=progress.show, warn=warn
+            prepared.graph, recipe, prepared.data, place, group, resume=resume, watch=watch, warn=warn
         )
     if group.leads:
         click.echo(
@@ -120,6 +140,17 @@ def _one(
             f"examples), {found['steps']:,} steps, {found['seconds']:.1f} s; see {place}"
         )
     return found
+
+
+def _board(directory: Path) -> Any:
+    from archc.train.board import Board
+
+    try:
+        return Board(directory)
+    except ImportError:
+        raise click.ClickException(
+            "--tensorboard needs tensorboard: pip install 'archc[tensorboard]'"
+        ) from None
 
 
 def _print_seeds(seeds: tuple[int, ...], results: list[dict[str, Any]]) -> None:

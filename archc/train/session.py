@@ -151,5 +151,5 @@ def hardware(ranks: Ranks) -> dict[str, Any]:
     )
     return {
         "device": device.type, "name": name, "processes": ranks.world, "threads": torch.get_num_threads(),
-        "peak_memory_bytes": peak_memory(),
+        "peak_memory_bytes": peak_memory(device),
     }  # fmt: skip

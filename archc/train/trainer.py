@@ -110,7 +110,7 @@ class Trainer:
         self.meter = torch.zeros(3, dtype=torch.float64, device=ranks.device)  # loss, right answers, examples
         self.layout = torch.contiguous_format
         self.journal: Journal | None = None
-        self.clock = Clock(graph, recipe.data.batch)
+        self.clock = Clock(graph, recipe, ranks)
         self.last_scores: dict[str, Score] = {}
         self.parallel: nn.Module = self.module
         self.captured: Captured | None = None
