@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from archc.backends.dot_heat import Colour
     from archc.ir import Graph
     from archc.ops.base import Cost
+    from archc.passes.draft import Rewrite
 
 __version__ = "0.1.0"
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "draw",
     "emit",
     "load",
+    "optimize",
     "report",
 ]
 
@@ -80,6 +82,18 @@ def compile(graph: Graph) -> torch.nn.Module:
     from archc.backends.torch_module import compile as compile_module
 
     return compile_module(graph)
+
+
+def optimize(graph: Graph, *passes: str) -> Rewrite:
+    """The graph rewritten by passes, in the order named; without names those of deployment.
+
+    `.graph` is the new graph, `.notes` say what was done. `archc.passes.pipeline.PASSES` lists the names. Raises
+    ArchError (E0721).
+    """
+    from archc.passes.pipeline import optimize as rewrite
+    from archc.passes.pipeline import passes_named
+
+    return rewrite(graph, passes_named(passes or ("deploy",)))
 
 
 def draw(graph: Graph, level: Level = "network", colour: Colour = "kind") -> graphviz.Digraph:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -12,12 +12,19 @@ from archc.cli.count_command import print_summary
 from archc.cli.extras import needs_torch
 from archc.cli.files import build_directory, write_file
 from archc.cli.options import graph_options, load_graph, spec_argument
+from archc.cli.passes_options import print_rewrite, rewrite_with, verify_passes
 from archc.diagnostics import ArchError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
     from archc.ir.graph import Graph
+    from archc.passes.draft import Rewrite
 
 MAX_MISMATCHES = 20
+Command = TypeVar("Command", bound="Callable[..., Any]")
 
 EPILOG = """\b
 Examples:
@@ -25,10 +32,28 @@ Examples:
   archc build mynet.arch -o out/ -p classes=10 --input 3x32x32
   archc build mynet.arch:small --verify
   archc build resnet50 --weights theirs.safetensors --keymap resnet50.keys.json
+  archc build resnet50 --deploy --weights trained.safetensors --verify
 
 \b
 Writes NAME.py (torch source), NAME.json (the graph) and NAME.svg (a drawing); with --weights also
-NAME.safetensors. A checkpoint of another package needs a keymap, which `archc parity` makes."""
+NAME.safetensors. A checkpoint of another package needs a keymap, which `archc parity` makes.
+
+\b
+--deploy writes the network for inference, as NAME_deploy: normalisations, standardised kernels and multipliers are
+folded into plain weights, and --weights, those of the network as trained, with them. --verify then also runs both."""
+
+
+def weights_options(command: Command) -> Command:
+    """--weights and --keymap."""
+    keymap = click.option(
+        "--keymap", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+        help="With --weights: from the file's keys to the network's.",
+    )  # fmt: skip
+    weights = click.option(
+        "--weights", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+        help="Load these weights (safetensors), all or none.",
+    )  # fmt: skip
+    return weights(keymap(command))
 
 
 @click.command(epilog=EPILOG)
@@ -41,14 +66,8 @@ NAME.safetensors. A checkpoint of another package needs a keymap, which `archc p
 )
 @graph_options
 @click.option("--verify", "verified", is_flag=True, help="Run the module; compare shapes, params and macs.")
-@click.option(
-    "--weights", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    help="Load these weights (safetensors), all or none.",
-)  # fmt: skip
-@click.option(
-    "--keymap", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    help="With --weights: from the file's keys to the network's.",
-)  # fmt: skip
+@click.option("--deploy", is_flag=True, help="Write the folded network for inference.")
+@weights_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -58,51 +77,72 @@ def command(
     input_: tuple[int, ...] | None,
     sample: int | None,
     verified: bool,
+    deploy: bool,
     weights: Path | None,
     keymap: Path | None,
 ) -> None:
     """Check, count, draw and compile a network."""
-    if keymap is not None and weights is None:
-        raise click.UsageError("--keymap goes with --weights")
     graph = load_graph(spec, params, input_, sample, expects=True)
-    state = None if weights is None else _loaded(graph, weights, keymap)
+    state = loaded_state(graph, weights, keymap)
     print_summary(graph)
+    rewrite = rewrite_with(graph, ("deploy",)) if deploy else None
+    if rewrite:
+        print_rewrite(graph, rewrite)
     directory = directory or build_directory(graph.name)
-    for path in _write(graph, directory, state):
+    for path in write_results(graph, rewrite, state, directory, f"{graph.name}{'_deploy' * deploy}"):
         click.echo(f"wrote {path}")
-    if verified and not _verify(graph):
+    if not verified:
+        return
+    agree = _verify(graph)
+    if not (rewrite is None or verify_passes(graph, rewrite, state)) or not agree:
         ctx.exit(1)
 
 
-def _loaded(graph: Graph, weights: Path, keymap: Path | None) -> bytes:
-    """The weights under this network's keys, as a safetensors file; raises ArchError where they do not fit."""
+def loaded_state(graph: Graph, weights: Path | None, keymap: Path | None) -> dict[str, Tensor] | None:
+    """The weights of a file under this network's keys, None without a file.
+
+    Raises ArchError where they do not fit, UsageError for a keymap alone.
+    """
+    if weights is None:
+        if keymap is not None:
+            raise click.UsageError("--keymap goes with --weights")
+        return None
     with needs_torch("--weights"):
         from archc.backends.torch_module import compile
-        from archc.measure.weights import load_keymap, load_weights, to_safetensors
+        from archc.measure.weights import load_keymap, load_weights
 
     module = compile(graph)
     load_weights(module, weights, None if keymap is None else load_keymap(keymap))
-    return to_safetensors(module)
+    return module.state_dict()
 
 
-def _write(graph: Graph, directory: Path, state: bytes | None) -> list[Path]:
-    """Writes the results and returns their paths; without Graphviz the drawing is left out, and said so."""
+def write_results(
+    graph: Graph, rewrite: Rewrite | None, state: dict[str, Tensor] | None, directory: Path, name: str
+) -> list[Path]:
+    """Writes the network, or what a rewrite made of it, as NAME.*; returns the paths.
+
+    Without Graphviz the drawing is left out, and said so.
+    """
     from archc.backends.dot import svg
     from archc.backends.torch_source import emit
     from archc.ir.json_graph import to_json_text
 
-    contents: dict[str, str | bytes] = {".py": emit(graph), ".json": to_json_text(graph)}
+    made = rewrite.graph if rewrite else graph
+    contents: dict[str, str | bytes] = {".py": emit(made), ".json": to_json_text(made)}
     if state is not None:
-        contents[".safetensors"] = state
+        from archc.backends.torch_weights import rewritten
+        from archc.measure.weights import to_safetensors
+
+        contents[".safetensors"] = to_safetensors(rewritten(graph, rewrite, state) if rewrite else state)
     try:
-        contents[".svg"] = svg(graph)
+        contents[".svg"] = svg(made)
     except ArchError as error:
         for diagnostic in error.diagnostics:
             help = "".join(f"\n  = help: {text}" for text in diagnostic.help)
-            warn(f"{diagnostic.message}; {graph.name}.svg is left out{help}")
+            warn(f"{diagnostic.message}; {name}.svg is left out{help}")
     paths = []
     for suffix, content in contents.items():
-        path = directory / f"{graph.name}{suffix}"
+        path = directory / f"{name}{suffix}"
         write_file(path, content)
         paths.append(path)
     return paths

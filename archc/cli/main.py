@@ -20,6 +20,7 @@ from archc.diagnostics import ArchError, nearest
 
 COMMANDS = (
     "build",
+    "optimize",
     "check",
     "count",
     "compare",

@@ -120,11 +120,11 @@ def load_weights(module: nn.Module, path: Path, keymap: Mapping[str, Target] | N
     module.load_state_dict({**ours, **state})
 
 
-def to_safetensors(module: nn.Module) -> bytes:
-    """The weights of a module as a safetensors file."""
+def to_safetensors(state: Mapping[str, torch.Tensor]) -> bytes:
+    """A state dict as a safetensors file."""
     from safetensors.torch import save
 
-    return save({key: tensor.contiguous() for key, tensor in module.state_dict().items()})
+    return save({key: tensor.contiguous() for key, tensor in state.items()})
 
 
 def _missing_help(missing: list[str], given: Mapping[str, torch.Tensor]) -> tuple[str, ...]:

@@ -136,6 +136,11 @@ class WSConv(Window):
     )
     zero_init: bool = param(False, doc="start the gains at 0")
 
+    @property
+    def effective_eps(self) -> float:
+        """`eps`, or the style's own."""
+        return {"deepmind": 1e-4, "timm": 1e-5}[self.style] if self.eps is None else self.eps
+
     def cost(self, inputs: tuple[Shape, ...], output: Shape) -> Cost:
         return super().cost(inputs, output) + Cost(params=self.channels)
 
@@ -152,7 +157,7 @@ class WSConv(Window):
             kwargs["padding"] = "same"
         if self.gamma != 1.0:
             kwargs["gamma"] = self.gamma
-        kwargs["eps"] = {"deepmind": 1e-4, "timm": 1e-5}[self.style] if self.eps is None else self.eps
+        kwargs["eps"] = self.effective_eps
         kwargs["style"] = self.style
         return TorchCode(
             module=call("WSConv2d", inputs[0][0], self.channels, **kwargs),

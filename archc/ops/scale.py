@@ -43,21 +43,29 @@ class Gain(Op):
 
     name: ClassVar[str] = "gain"
     kind: ClassVar[Kind] = "scale"
-    samples: ClassVar[tuple[Sample, ...]] = (({}, ((3, 4, 5),)), ({"init": 0.5}, ((7,),)))
+    samples: ClassVar[tuple[Sample, ...]] = (
+        ({}, ((3, 4, 5),)),
+        ({"init": 0.5}, ((7,),)),
+        ({"init": 1, "factor": 0.2}, ((7,),)),
+    )
 
     init: float = param(0.0, doc="first value")
+    factor: float = param(1.0, hidden=True, doc="a constant beside it")
 
     def cost(self, inputs: tuple[Shape, ...], output: Shape) -> Cost:
         return Cost(params=1, flops=elements(output))
 
     def variance(self, *inputs: float) -> float:
-        return inputs[0]
+        return inputs[0] * self.factor * self.factor
 
     def roles(self) -> dict[str, Role]:
         return {"gain": "gain"}
 
     def torch(self, inputs: tuple[Shape, ...], output: Shape) -> TorchCode:
-        return TorchCode(module=call("Gain"), init=(Init("gain", "constant", (("val", self.init),)),))
+        kwargs = {} if self.factor == 1 else {"factor": self.factor}
+        return TorchCode(
+            module=call("Gain", **kwargs), init=(Init("gain", "constant", (("val", self.init),)),)
+        )
 
 
 @record(slots=False)

@@ -17,7 +17,8 @@ from hashlib import blake2b
 from typing import Any
 
 from archc.ir import Graph
-from archc.ops.base import Op, Shape
+from archc.ops.base import Op
+from archc.passes.drop import RANDOM, is_identity
 
 ZERO = -1
 """Stands for a value that is all zeros."""
@@ -29,7 +30,6 @@ _KEEPS_ZERO = frozenset({
     "flatten", "reshape", "slice_channels", "channel_shuffle", "pixel_shuffle", "pixel_unshuffle", "upsample", "crop",
     "center_crop", "scale", "gain", "channel_scale", "zero", "local_response_norm",
 })  # fmt: skip
-_RANDOM = frozenset({"dropout", "drop_path"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def simplify(graph: Graph) -> Simplified:
             continue
         if node.op.name == "add":
             inputs = [i for term in inputs if term != ZERO for i in _terms(nodes, term)]
-        if len(inputs) == 1 and _is_identity(node.op, shapes[0], node.shape):
+        if len(inputs) == 1 and is_identity(node.op, shapes[0], node.shape):
             place.append(inputs[0])
             continue
         ordered = node.op.name not in ("add", "mul")
@@ -148,24 +148,6 @@ def _is_zero(op: Op, inputs: list[int]) -> bool:
     return op.name in _KEEPS_ZERO or op.name in ("add", "concat", "mul")
 
 
-def _is_identity(op: Op, before: Shape, after: Shape) -> bool:
-    """Whether an op of one input hands it on."""
-    if op.name in ("add", "concat", "mul"):
-        return True
-    if before != after:
-        return False
-    arguments = op.arguments()
-    if op.name in _RANDOM:
-        return bool(getattr(op, "effective_rate", arguments["rate"]) == 0)
-    if op.name in ("max_pool", "avg_pool"):
-        return bool(arguments["kernel"] == (1, 1))
-    if op.name == "channel_shuffle":
-        return bool(arguments["groups"] == 1)
-    if op.name == "scale":
-        return bool(arguments["factor"] == 1)
-    return op.name in ("crop", "center_crop", "slice_channels", "reshape", "flatten", "pad", "upsample")
-
-
 @lru_cache(maxsize=50_000)
 def _token(op: Op) -> str:
     return f"{op.name}{op.arguments() or '{}'}"
@@ -173,7 +155,7 @@ def _token(op: Op) -> str:
 
 @lru_cache(maxsize=50_000)
 def _weightless(op: Op) -> bool:
-    return not op.roles() and op.name not in _RANDOM
+    return not op.roles() and op.name not in RANDOM
 
 
 def _live(nodes: list[Simple], outputs: list[tuple[str, int]]) -> Simplified:

@@ -1,0 +1,83 @@
+"""Rewritten networks with their weights, and whether they compute what the originals do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from archc.backends import torch_module
+from archc.backends.torch_weights import rewritten
+from archc.ir import Graph
+from archc.measure.weights import randomise
+from archc.passes.draft import Rewrite
+
+TOLERANCE = 1e-5
+"""Largest difference of two outputs, relative to the largest number in them, that counts as equal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Of every output that both networks have: its name, and how far they differ, relative to its largest number.
+
+    differences: in float32. exact: in float64, where rounding hides nothing of the algebra.
+    """
+
+    outputs: tuple[str, ...]
+    differences: tuple[float, ...]
+    exact: tuple[float, ...]
+
+    @property
+    def ok(self) -> bool:
+        return max((*self.differences, *self.exact)) <= TOLERANCE
+
+
+def load_rewritten(graph: Graph, rewrite: Rewrite, state: Mapping[str, Tensor]) -> nn.Module:
+    """The rewritten network in eval mode, with weights made from a state dict of the original one."""
+    with torch.device("meta"):
+        module = torch_module.compile(rewrite.graph)
+    module.load_state_dict(rewritten(graph, rewrite, state), assign=True)
+    return module.eval()
+
+
+def verify_rewrite(
+    graph: Graph,
+    rewrite: Rewrite,
+    state: Mapping[str, Tensor] | None = None,
+    *,
+    batch: int = 2,
+    seed: int = 0,
+) -> Agreement:
+    """Run both networks in eval mode on the same random inputs and compare what they put out.
+
+    state: the weights of the original; default: random ones, statistics of normalisations included. It suffices
+    that the graphs have the same outputs, or that the rewritten one lacks the train-only ones.
+    """
+    module = torch_module.compile(graph).eval()
+    if state is None:
+        randomise(module, seed)
+    else:
+        module.load_state_dict(dict(state))
+    generator = torch.Generator().manual_seed(seed)
+    inputs = [torch.randn(batch, *node.shape, generator=generator) for node in graph.inputs]
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        source = module.to(dtype)
+        other = load_rewritten(graph, rewrite, source.state_dict())
+        given = [x.to(dtype) for x in inputs]
+        with torch.inference_mode():
+            results = [_results(m(*given)) for m in (source, other)]
+        found.append(tuple(_apart(a, b) for a, b in zip(*results, strict=True)))
+    names = tuple(output.name for output in graph.outputs if not output.train_only)
+    return Agreement(names, found[0], found[1])
+
+
+def _results(value: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _apart(expected: Tensor, found: Tensor) -> float:
+    scale = expected.abs().max().clamp_min(torch.finfo(torch.float32).tiny)
+    return float((expected - found).abs().max() / scale)
