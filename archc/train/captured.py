@@ -51,6 +51,7 @@ class Captured:
         changing: Callable[[], dict[str, Tensor]],
         generators: tuple[torch.Generator, ...] = (),
     ) -> None:
+        self.update = update  # keeps alive what the recording reads and writes
         before = {name: value.clone() for name, value in changing().items()}
         random = torch.cuda.get_rng_state()
         seeds = [generator.get_state() for generator in generators]

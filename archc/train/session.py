@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import torch
 
+from archc import __version__
 from archc.ir import Graph
 from archc.ir.json_graph import to_json_text
 from archc.train import checkpoint, storage
@@ -133,11 +134,13 @@ def stopping() -> Iterator[threading.Event]:
 
 def versions() -> dict[str, str]:
     """Of what the numbers depend on."""
-    from importlib.metadata import version
+    import numpy as np
 
     return {
         "python": platform.python_version(),
-        **{name: version(name) for name in ("archc", "torch", "numpy")},
+        "archc": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
     }
 
 
