@@ -9,12 +9,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
-from archc import __version__
 from archc.ir import Graph
 from archc.ir.json_graph import to_json_text
 from archc.train import checkpoint, storage
@@ -134,14 +134,13 @@ def stopping() -> Iterator[threading.Event]:
 
 def versions() -> dict[str, str]:
     """Of what the numbers depend on."""
-    import numpy as np
-
-    return {
-        "python": platform.python_version(),
-        "archc": __version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-    }
+    found = {"python": platform.python_version()}
+    for name in ("archc", "torch", "numpy"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "run from its source, not installed"
+    return found
 
 
 def hardware(ranks: Ranks) -> dict[str, Any]:
