@@ -29,6 +29,7 @@ def command(
 ) -> None:
     """Class and probability of images, by a trained network."""
     with training_problems(ctx):
+        from archc.train.decoding import Unreadable
         from archc.train.finished import open_run, predict
         from archc.train.ranks import ranks
 
@@ -39,7 +40,7 @@ def command(
             for image in images:
                 try:
                     found[str(image)] = predict(opened, image.read_bytes())[:top]
-                except (OSError, ValueError, SyntaxError):
+                except (OSError, Unreadable):
                     fail(f"{image} cannot be read as an image")
                     failed = True
     if format_ == "json":

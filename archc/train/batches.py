@@ -13,13 +13,18 @@ from archc.train.seeds import generator
 
 @dataclass
 class Batches:
-    """Shuffled epochs of `examples`, in steps of `batch` over all ranks; what does not fill one is left out."""
+    """Shuffled epochs of `examples`, in steps of `batch` over all ranks; what does not fill one is left out.
+
+    runs and window: see listing.Listing. Runs are shuffled, and then the examples of `window` of them at a time.
+    """
 
     examples: int
     batch: int
     seed: int
     rank: int = 0
     world: int = 1
+    runs: tuple[int, ...] = ()
+    window: int = 0
     _epoch: int = field(default=-1, repr=False)
     _order: Tensor = field(default_factory=lambda: torch.empty(0), repr=False)
 
@@ -46,6 +51,18 @@ class Batches:
         epoch, at = divmod(step, self.epoch_steps)
         if epoch != self._epoch:
             self._epoch = epoch
-            self._order = torch.randperm(self.examples, generator=generator(self.seed, "order", epoch))
+            draw = generator(self.seed, "order", epoch)
+            self._order = self._by_runs(draw) if self.runs else torch.randperm(self.examples, generator=draw)
         start = at * self.batch + self.first
         return self._order[start : start + self.batch // self.world]
+
+    def _by_runs(self, draw: torch.Generator) -> Tensor:
+        lengths = torch.tensor(self.runs)
+        firsts = lengths.cumsum(0) - lengths
+        parts = []
+        for window in torch.split(torch.randperm(len(lengths), generator=draw), self.window):
+            found = torch.cat(
+                [torch.arange(n) + f for f, n in zip(firsts[window], lengths[window], strict=True)]
+            )
+            parts.append(found[torch.randperm(len(found), generator=draw)])
+        return torch.cat(parts)

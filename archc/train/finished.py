@@ -15,11 +15,14 @@ from torch import Tensor, nn
 from archc.backends import torch_module
 from archc.ir import Graph
 from archc.ir.json_graph import from_json
-from archc.train.datasets import DataError, Split, load_dataset
+from archc.train.datasets import DataError
+from archc.train.decoding import View, decode
+from archc.train.feeds import HeldOut
+from archc.train.loading import load_dataset
 from archc.train.network import logits_of, spec_hash
-from archc.train.readers import decode
 from archc.train.recipe import Recipe, load_recipe
 from archc.train.session import SessionError
+from archc.train.stream import NONE
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,11 @@ class Finished:
     recipe: Recipe
     result: dict[str, Any]
     device: torch.device
+
+    @property
+    def test_shape(self) -> tuple[int, ...]:
+        """Channels, height, width of the images it was tested on."""
+        return tuple(self.result.get("test_shape") or self.graph.inputs[0].shape)
 
     def normalised(self, images: Tensor) -> Tensor:
         """(N, C, H, W) uint8 as the network was trained to see them."""
@@ -76,6 +84,7 @@ class Evaluation:
     accuracy: float
     top5: float
     classes: dict[str, float]
+    unreadable: tuple[str, ...] = ()
 
 
 def evaluate(run: Finished, recipe: Recipe) -> Evaluation:
@@ -83,32 +92,34 @@ def evaluate(run: Finished, recipe: Recipe) -> Evaluation:
     data = load_dataset(recipe.data, run.graph.inputs[0].shape, recipe.seed)
     if len(data.classes) != len(run.result["classes"]):
         raise DataError(f"the data has {len(data.classes)} classes, the network {len(run.result['classes'])}")
-    return score(run, data.test, data.classes, recipe.data.eval_batch)
+    return score(run, HeldOut(data.test, recipe.data, run.device), data.classes)
 
 
-def score(run: Finished, split: Split, classes: tuple[str, ...], batch: int) -> Evaluation:
-    """The scores of the examples of a split."""
-    best = torch.cat(
-        [
-            run.probabilities(images).topk(min(5, len(classes))).indices.cpu()
-            for images in torch.split(split.images, batch)
-        ]
-    )
-    right = best == split.labels.cpu()[:, None]
+def score(run: Finished, examples: HeldOut, classes: tuple[str, ...]) -> Evaluation:
+    """The scores of held-out examples. Raises DataError where none can be read."""
+    best, labels = [], []
+    for images, own in examples:
+        there = own.cpu() != NONE
+        best.append(run.probabilities(images).topk(min(5, len(classes))).indices.cpu()[there])
+        labels.append(own.cpu()[there])
+    truth = torch.cat(labels)
+    right = torch.cat(best) == truth[:, None]
     by_class = {}
     for number, name in enumerate(classes):
-        own = right[split.labels.cpu() == number, 0]
-        if len(own):
-            by_class[name] = float(own.float().mean())
+        of_class = right[truth == number, 0]
+        if len(of_class):
+            by_class[name] = float(of_class.float().mean())
     return Evaluation(
-        len(split), float(right[:, 0].float().mean()), float(right.any(1).float().mean()), by_class
-    )
+        len(truth), float(right[:, 0].float().mean()), float(right.any(1).float().mean()), by_class,
+        tuple(examples.bad.values()),
+    )  # fmt: skip
 
 
 def predict(run: Finished, image: bytes) -> list[tuple[str, float]]:
-    """Classes and probabilities of an encoded image, likeliest first. Raises OSError or ValueError for others."""
-    pixels = decode(image, run.graph.inputs[0].shape)
-    chances = run.probabilities(pixels[None])[0]
+    """Classes and probabilities of an encoded image, likeliest first. Raises decoding.Unreadable."""
+    about = run.recipe.data
+    view = View(run.test_shape, about.test_crop, bicubic=about.interpolation == "bicubic")
+    chances = run.probabilities(decode(image, view)[None])[0]
     names = run.result["classes"]
     order = chances[: len(names)].argsort(descending=True).tolist()
     return [(names[i], float(chances[i])) for i in order]

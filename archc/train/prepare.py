@@ -10,13 +10,14 @@ from typing import Any
 from archc.analyses.parameters import parameters
 from archc.elaborate import load
 from archc.ir import Graph
-from archc.train.datasets import DataError, Dataset, load_dataset
+from archc.train.datasets import DataError, Dataset
+from archc.train.loading import load_dataset
 from archc.train.recipe import Data, Recipe
 
 NAMED = ("digits", "synthetic")
 
-Reader = Callable[[Data, tuple[int, ...], int], Dataset]
-"""Gives the data a recipe names, brought to a shape, of a seed: `load_dataset`, or `packed.reader` for many runs."""
+Reader = Callable[[Data, tuple[int, ...], int, float], Dataset]
+"""Gives the data a recipe names, see `load_dataset`: that, or `packed.reader` for many runs."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def prepare(
     known = parameters(spec)
     chosen = {k: v for k, v in recipe.arguments.items() if k in known} | arguments
     graph = load(spec, input=input, **chosen)
-    data = read(recipe.data, graph.inputs[0].shape, recipe.seed)
+    data = read(recipe.data, graph.inputs[0].shape, recipe.seed, recipe.augment.resized_crop)
     if "classes" in known and "classes" not in chosen:
         graph = load(spec, input=input, **chosen, classes=len(data.classes))
     outputs = graph.nodes[graph.outputs[0].node].shape

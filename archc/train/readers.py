@@ -1,168 +1,180 @@
-"""Reading labelled images from files: folders, Hugging Face parquet, CIFAR's own layout."""
+"""Where labelled images are: folders, Hugging Face parquet, CIFAR's own layout."""
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import os
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from archc.train.datasets import DataError, Dataset, Split, split_off
-from archc.train.recipe import Data
+from archc.diagnostics import did_you_mean
+from archc.train.datasets import DataError, Split
+from archc.train.imagenet import flat_labels, readable_names
+from archc.train.listing import Files, Listing, Rows
 
 IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm"})
 TEST_NAMES = ("test", "val", "valid", "validation")
 
 
 @dataclass(frozen=True)
-class Item:
-    """An encoded image: what to call it, how to get its bytes, its class."""
+class Found:
+    """Encoded images for training, for testing where there are some apart, and names of the classes."""
 
-    name: str
-    read: Callable[[], bytes]
-    label: int
-
-
-def read(data: Data, shape: tuple[int, ...]) -> Dataset:
-    """The data at `data.path`, images resized so that all of them fit in one array. Raises DataError."""
-    path = Path(data.path)
-    if not data.path or not path.exists():
-        raise DataError(f"data.path {data.path!r} does not exist")
-    if data.name in ("cifar10", "cifar100") and not _parquet_files(path):
-        return _cifar(path, data.name)
-    parts: Mapping[str, Iterable[Item]]
-    if data.name == "folder":
-        parts, classes = _folder(path)
-    else:
-        parts, classes = _parquet(path)
-    bad: list[str] = []
-    splits = {kind: _decoded(items, shape, bad, data.max_bad) for kind, items in parts.items()}
-    if "test" not in splits:
-        train, test = split_off(splits["train"], data.held_out)
-        return Dataset(train, test, classes, f"a share of {data.held_out:g}", tuple(bad))
-    return Dataset(splits["train"], splits["test"], classes, "test", tuple(bad))
+    train: Listing
+    test: Listing | None
+    classes: tuple[str, ...]
 
 
-def decode(data: bytes, shape: tuple[int, ...]) -> Tensor:
-    """(channels, height, width) uint8 of an encoded image: resized to cover, cut about its centre.
-
-    Raises OSError or ValueError for what is no image.
-    """
-    from PIL import Image, ImageOps
-
-    with Image.open(io.BytesIO(data)) as image:
-        plain = image.convert("L" if shape[0] == 1 else "RGB")
-    if (plain.height, plain.width) != shape[1:]:
-        plain = ImageOps.fit(plain, (shape[2], shape[1]), Image.Resampling.BILINEAR)
-    array = np.array(plain, dtype=np.uint8)
-    return torch.from_numpy(array[None] if array.ndim == 2 else array.transpose(2, 0, 1).copy())
+def find(name: str, path: Path) -> Found:
+    """The images of a `folder` or of `parquet` files. Raises DataError."""
+    return _folder(path) if name == "folder" else _parquet(path)
 
 
-def _decoded(items: Iterable[Item], shape: tuple[int, ...], bad: list[str], max_bad: float) -> Split:
-    images: list[Tensor] = []
-    labels: list[int] = []
-    unreadable: list[str] = []
-    for item in items:
-        try:
-            images.append(decode(item.read(), shape))
-            labels.append(item.label)
-        except (OSError, ValueError, SyntaxError) as error:  # PIL raises SyntaxError for broken PNG
-            unreadable.append(f"{item.name} ({type(error).__name__})")
-    total = len(images) + len(unreadable)
-    if len(unreadable) > max_bad * total:
-        listed = "\n  ".join(unreadable[:20])
-        raise DataError(
-            f"{len(unreadable):,} of {total:,} images cannot be read, more than data.max_bad allows:\n  {listed}"
-        )
-    if not images:
-        raise DataError("there are no images")
-    bad += unreadable
-    return Split(torch.stack(images), torch.tensor(labels))
-
-
-def _folder(path: Path) -> tuple[dict[str, list[Item]], tuple[str, ...]]:
+def _folder(path: Path) -> Found:
     """`path/class/image`, or `path/train/class/image` with a `test` or `val` beside it."""
     train = path / "train" if (path / "train").is_dir() else path
-    classes = tuple(sorted(p.name for p in train.iterdir() if p.is_dir()))
+    classes = _subfolders(train)
     if not classes:
         raise DataError(f"{train} holds no folders of images, one for each class")
-    parts = {"train": list(_files(train, classes))}
+    test = None
     for name in TEST_NAMES:
         if train != path and (path / name).is_dir():
-            parts["test"] = list(_files(path / name, classes))
+            test = _held_out(path, path / name, classes)
             break
-    return parts, classes
+    names, labels = _files(train, classes)
+    return Found(Files(train, names, labels), test, readable_names(path, classes))
 
 
-def _files(folder: Path, classes: tuple[str, ...]) -> Iterator[Item]:
-    for label, name in enumerate(classes):
-        for file in sorted((folder / name).rglob("*")):
-            if file.suffix.lower() in IMAGES:
-                yield Item(str(file), file.read_bytes, label)
+def _held_out(path: Path, place: Path, classes: tuple[str, ...]) -> Files:
+    own = _subfolders(place)
+    unknown = [name for name in own if name not in classes]
+    if unknown:
+        hint = did_you_mean(unknown[0], classes)
+        raise DataError(
+            f"{place} has classes that are not trained: {', '.join(unknown[:5])}. {' '.join(hint)}".rstrip()
+        )
+    if own:
+        names, labels = _files(place, classes)
+    else:
+        names = sorted(entry.name for entry in os.scandir(place) if _is_image(entry.name))
+        if not names:
+            raise DataError(f"{place} holds no images")
+        labels = flat_labels(path, place, names, classes)
+    return Files(place, names, labels)
 
 
-def _parquet_files(path: Path) -> list[Path]:
+def _subfolders(place: Path) -> tuple[str, ...]:
+    return tuple(sorted(entry.name for entry in os.scandir(place) if entry.is_dir()))
+
+
+def _files(place: Path, classes: Sequence[str]) -> tuple[list[str], list[int]]:
+    names: list[str] = []
+    labels: list[int] = []
+    for label, kind in enumerate(classes):
+        own = sorted(_below(place / kind, kind)) if (place / kind).is_dir() else []
+        names += own
+        labels += [label] * len(own)
+    return names, labels
+
+
+def _below(folder: Path, prefix: str) -> Iterator[str]:
+    for entry in os.scandir(folder):
+        if entry.is_dir():
+            yield from _below(Path(entry.path), f"{prefix}/{entry.name}")
+        elif _is_image(entry.name):
+            yield f"{prefix}/{entry.name}"
+
+
+def _is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in IMAGES  # noqa: PTH122 - a million of them
+
+
+def parquet_files(path: Path) -> list[Path]:
+    """The parquet files at a path, or below it."""
     return sorted(path.rglob("*.parquet")) if path.is_dir() else [path] if path.suffix == ".parquet" else []
 
 
-def _parquet(path: Path) -> tuple[dict[str, Iterator[Item]], tuple[str, ...]]:
-    """The hub's layout: `train-*.parquet` and `test-*` or `validation-*`, an image struct and a label."""
-    from pyarrow import parquet
-
-    files = _parquet_files(path)
+def _parquet(path: Path) -> Found:
+    """The hub's layouts: `train-*.parquet` or `train/*.parquet`; an image and a label in each row."""
+    files = parquet_files(path)
     if not files:
         raise DataError(f"{path} holds no parquet files")
-    test = [f for f in files if f.name.split("-")[0].split(".")[0] in TEST_NAMES]
-    train = [f for f in files if f not in test]
-    if not train:
-        raise DataError(f"{path} holds test files only")
-    schema = parquet.read_schema(train[0])
-    image, label = _columns(schema, train[0])
-    parts = {"train": _rows(train, image, label)}
-    if test:
-        parts["test"] = _rows(test, image, label)
-    return parts, _class_names(schema, label, train)
+    _check_whole(files)
+    splits: dict[str, list[Path]] = {}
+    for file in files:
+        splits.setdefault(_split_name(file), []).append(file)
+    train = splits.get("train")
+    if train is None:
+        others = [f for name, found in splits.items() if name not in TEST_NAMES for f in found]
+        if not others:
+            raise DataError(f"{path} holds test files only")
+        train = others
+    folders = sorted({str(f.parent) for f in train})
+    if len(folders) > 1:
+        raise DataError(f"{path} holds several data sets; give one of {', '.join(folders)}")
+    from pyarrow import ArrowInvalid, parquet
+
+    try:
+        schema = parquet.read_schema(train[0])
+        image, label = _columns(schema, train[0])
+        found = Rows(train, image, label)
+        test = None
+        for name in TEST_NAMES:
+            if name in splits:
+                test = Rows(splits[name], image, label)
+                if bool((test.labels >= 0).all()):  # the test labels of ImageNet are kept back, as -1
+                    break
+                test = None
+    except (ArrowInvalid, ValueError, KeyError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    return Found(found, test, _class_names(schema, label, found))
+
+
+def _split_name(file: Path) -> str:
+    name = re.split(r"[-.]", file.name)[0]
+    return name if name in ("train", *TEST_NAMES) or not file.parent.name else _folder_split(file, name)
+
+
+def _folder_split(file: Path, name: str) -> str:
+    return file.parent.name if file.parent.name in ("train", *TEST_NAMES) else name
+
+
+def _check_whole(files: list[Path]) -> None:
+    """Shards say how many they are; some may not have been downloaded."""
+    shards: dict[tuple[Path, str, int], int] = {}
+    for file in files:
+        if said := re.match(r"(.+)-\d+-of-(\d+)", file.name):
+            key = (file.parent, said[1], int(said[2]))
+            shards[key] = shards.get(key, 0) + 1
+    for (folder, name, count), there in shards.items():
+        if there < count:
+            raise DataError(f"{folder} holds {there} of the {count} files of {name}")
 
 
 def _columns(schema: Any, file: Path) -> tuple[str, str]:
-    image = [f.name for f in schema if f.name in ("image", "img")]
-    label = [f.name for f in schema if f.name in ("label", "labels", "fine_label")]
+    image = [f.name for f in schema if f.name in ("image", "img", "jpg", "png")]
+    label = [f.name for f in schema if f.name in ("label", "labels", "fine_label", "cls")]
     if not image or not label:
         raise DataError(f"{file} has columns {', '.join(schema.names)}: no image and label among them")
     return image[0], label[0]
 
 
-def _class_names(schema: Any, label: str, files: list[Path]) -> tuple[str, ...]:
-    from pyarrow import compute, parquet
-
+def _class_names(schema: Any, label: str, found: Rows) -> tuple[str, ...]:
     described = (schema.metadata or {}).get(b"huggingface")
     if described:
         names = json.loads(described)["info"]["features"].get(label, {}).get("names")
         if names:
             return tuple(map(str, names))
-    most = max(compute.max(parquet.read_table(f, columns=[label])[label]).as_py() for f in files)
-    return tuple(map(str, range(most + 1)))
+    return tuple(map(str, range(int(found.labels.max()) + 1)))
 
 
-def _rows(files: list[Path], image: str, label: str) -> Iterator[Item]:
-    from pyarrow import parquet
-
-    for file in files:
-        number = 0
-        for batch in parquet.ParquetFile(file).iter_batches(1024, columns=[image, label]):
-            for row in batch.to_pylist():
-                content = row[image]["bytes"] if isinstance(row[image], dict) else row[image]
-                yield Item(f"{file.name} row {number}", lambda found=content: found or b"", row[label])  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-                number += 1
-
-
-def _cifar(path: Path, name: str) -> Dataset:
+def binary_cifar(path: Path, name: str) -> tuple[Split, Split, tuple[str, ...]]:
     """The binary version: records of one label byte (two for CIFAR-100, the second counts) and 3,072 pixels."""
     fine = name == "cifar100"
     train = sorted(path.glob("train.bin" if fine else "data_batch_*.bin"))
@@ -176,7 +188,7 @@ def _cifar(path: Path, name: str) -> Dataset:
     classes = (
         tuple(names.read_text().split()) if names.exists() else tuple(map(str, range(100 if fine else 10)))
     )
-    return Dataset(_binary(train, 1 + fine), _binary(test, 1 + fine), classes)
+    return _binary(train, 1 + fine), _binary(test, 1 + fine), classes
 
 
 def _binary(files: list[Path], label_bytes: int) -> Split:

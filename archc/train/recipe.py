@@ -23,10 +23,26 @@ class _Table(BaseModel):
 
 
 class Data(_Table):
-    """name: digits, synthetic, folder, parquet, cifar10 or cifar100; batch: examples of one step, all ranks'."""
+    """name: digits, synthetic, folder, parquet, cifar10, cifar100 or hub; batch: examples of one step, all ranks'."""
 
-    name: Literal["digits", "synthetic", "folder", "parquet", "cifar10", "cifar100"] = "digits"
-    path: str = Field(default="", description="file or folder of folder, parquet and cifar data")
+    name: Literal["digits", "synthetic", "folder", "parquet", "cifar10", "cifar100", "hub"] = "digits"
+    path: str = Field(default="", description="file or folder; of hub data OWNER/NAME")
+    stream: Literal["auto", True, False] = Field(
+        default="auto", description="decode while training; auto: where the pixels are too many for memory"
+    )
+    workers: int = Field(
+        default=-1, ge=-1, description="processes that decode; -1: one for each core but one, 16 at most"
+    )
+    size: int = Field(default=0, ge=0, description="side of the training images; 0: the network's input")
+    test_size: int = Field(default=0, ge=0, description="side of the held-out images; 0: as in training")
+    test_crop: float = Field(
+        default=1.0, gt=0, le=1, description="share of the shorter side that held-out images are cropped to"
+    )
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    mean: tuple[float, ...] = Field(
+        default=(), description="of each channel, of a range of 1; none given: measured"
+    )
+    std: tuple[float, ...] = Field(default=(), description="as mean")
     batch: int = Field(default=64, ge=1)
     eval_batch: int = Field(default=512, ge=1)
     accumulate: int = Field(default=1, ge=1, description="micro-batches of one step")
@@ -78,6 +94,9 @@ class Augment(_Table):
     """Per example, on the device; strengths are of a pixel range of 1."""
 
     flip: Literal["none", "random", "alternating"] = "none"
+    resized_crop: float = Field(
+        default=0.0, ge=0, le=1, description="smallest share of the area a random part has, resized; 0: none"
+    )
     crop: int = Field(default=0, ge=0, description="pixels of reflected border to crop from")
     cutout: int = Field(default=0, ge=0, description="side of the square set to the mean")
     noise: float = Field(default=0.0, ge=0, description="standard deviation, of a range of 1")

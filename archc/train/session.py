@@ -24,6 +24,7 @@ from archc.train.network import spec_hash
 from archc.train.ranks import Ranks
 from archc.train.recipe import Recipe, to_toml
 from archc.train.shards import gathered
+from archc.train.stream import lost
 from archc.train.trainer import Trainer, Watch
 
 Resume = Literal["auto", "never", "must"]
@@ -50,7 +51,8 @@ def run(
 
     resume: "auto" goes on from a checkpoint where there is one, "never" and "must" refuse one and none.
     stop: polled after each step beside the signals; True saves the run and raises Interrupted.
-    Raises SessionError, trainer.Diverged, Interrupted, Mismatch, checkpoint.Damaged, or OSError.
+    Raises SessionError, trainer.Diverged, Interrupted, Mismatch, checkpoint.Damaged, DataError, or
+    OSError.
     """
     there = any((directory / "checkpoints").glob("step-*.json"))
     if there and resume == "never":
@@ -74,7 +76,10 @@ def run(
             storage.write(directory / "recipe.toml", to_toml(recipe).encode(), milestone)
             storage.write(directory / "network.json", to_json_text(graph).encode(), milestone)
         begun, first = time.perf_counter(), trainer.step
-        scores = trainer.train()
+        try:
+            scores = trainer.train()
+        except RuntimeError as error:  # torch raises it wherever the run is when a worker dies
+            raise lost(error) from None
     seconds = time.perf_counter() - begun
     found = {
         "network": graph.name,
@@ -88,7 +93,8 @@ def run(
         "held_out_examples": len(data.test),
         "classes": list(data.classes),
         "normalisation": dict(zip(("mean", "std"), map(list, data.statistics()), strict=True)),
-        "unreadable": len(data.bad),
+        "unreadable": len(data.bad) + len(trainer.feed.bad) + len(trainer.tests.bad),
+        "test_shape": list(data.test_shape),
         **{f"{name}_accuracy": score.accuracy for name, score in scores.items()},
         **{f"{name}_loss": score.loss for name, score in scores.items()},
         "seconds": seconds,

@@ -23,9 +23,10 @@ from archc.train.augment import Augmenter, Place
 from archc.train.batches import Batches
 from archc.train.captured import Captured, can_capture
 from archc.train.clock import Clock
-from archc.train.datasets import Dataset, Split
+from archc.train.datasets import Dataset, Stream
 from archc.train.drop_path import Ramp
 from archc.train.ema import Average
+from archc.train.feeds import HeldOut, make_feed
 from archc.train.groups import groups
 from archc.train.journal import Journal
 from archc.train.network import (
@@ -45,7 +46,10 @@ from archc.train.schedule import learning_rate
 from archc.train.seeds import seed_of
 from archc.train.shards import clip_norm, held_back, replicated, total_norm
 from archc.train.snapshot import averages, momentum, restore, take
+from archc.train.stream import NONE
 
+FREE = frozenset({"data.workers", "data.stream"})
+"""Keys that may change when a run is resumed; whether the data was streamed is looked at itself."""
 CHECK_EVERY = 50
 """Steps within which a loss that is not finite is noticed."""
 
@@ -98,13 +102,16 @@ class Trainer:
         heads = self.groups.heads
         self.clipped = [p for name, p in self.module.named_parameters() if name not in heads]
         torch.manual_seed(seed_of(recipe.seed, "dropout", ranks.rank))
-        self.train_split, self.test_split = data.train.to(ranks.device), data.test.to(ranks.device)
-        self.held_out = data.held_out
+        self.data = data
         mean, std = data.statistics()
         self.augmenter = Augmenter(
             recipe.augment, mean, std, len(data.classes), recipe.seed, ranks.device, recipe.label_smoothing
         )
-        self.batches = Batches(len(data.train), recipe.data.batch, recipe.seed, ranks.rank, ranks.world)
+        self.batches = Batches(
+            len(data.train), recipe.data.batch, recipe.seed, ranks.rank, ranks.world, *data.train.runs
+        )
+        self.feed = make_feed(data.train, self.batches, recipe, ranks.device)
+        self.tests = HeldOut(data.test, recipe.data, ranks.device, ranks.rank, ranks.world)
         self.steps = max(1, round(recipe.epochs * self.batches.epoch_steps))
         self.step = 0
         self.meter = torch.zeros(3, dtype=torch.float64, device=ranks.device)  # loss, right answers, examples
@@ -123,7 +130,11 @@ class Trainer:
 
     def identity(self) -> dict[str, Any]:
         """What a checkpoint must have been saved by for this run to go on from it."""
-        return {"spec": spec_hash(self.graph), "recipe": self.recipe.model_dump(mode="json")}
+        return {
+            "spec": spec_hash(self.graph),
+            "recipe": self.recipe.model_dump(mode="json"),
+            "streamed": isinstance(self.data.train, Stream),
+        }
 
     def start(self) -> list[str]:
         """Begins, or goes on from the newest whole checkpoint; returns what is wrong with newer ones.
@@ -160,6 +171,15 @@ class Trainer:
         eval_every = max(1, round(self.recipe.run.eval_every * epoch))
         self.parallel.train()
         self.clock.start(self.step)
+        try:
+            self._run(save_every, eval_every)
+        finally:
+            self.feed.close()
+        if not self.last_scores:
+            self.last_scores = self.evaluate()
+        return self.last_scores
+
+    def _run(self, save_every: int, eval_every: int) -> None:
         while self.step < self.steps:
             self.milestone("before step")
             self._step()
@@ -175,15 +195,12 @@ class Trainer:
                 self.save()
             if stopping:
                 raise Interrupted(f"stopped after step {self.step:,} of {self.steps:,}")
-        if not self.last_scores:
-            self.last_scores = self.evaluate()
-        return self.last_scores
 
     def _step(self) -> None:
         self._set_rate()
         indices = self.batches.indices(self.step)
         if can_capture(self.recipe, self.ranks):
-            batch = self._examples(indices)
+            batch = self._examples(indices, self.batches.first)
             if self.captured is None:
                 begun = time.perf_counter()
                 self.captured = Captured(self._update, batch, self._changing, self.augmenter.generators)
@@ -212,18 +229,17 @@ class Trainer:
         if self.ramp:
             self.ramp.at(self.step, self.steps)
 
-    def _examples(self, chunk: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _examples(self, chunk: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
         """Images (N, C, H, W) uint8 and labels (N,) of examples of this step, and their indices, on the device."""
-        here = chunk.to(self.ranks.device, non_blocking=True)
         self.augmenter.seed(self.step, self.step // self.batches.epoch_steps)
-        return self.train_split.images[here], self.train_split.labels[here], here
+        return *self.feed.fetch(chunk, self.step, first), chunk.to(self.ranks.device, non_blocking=True)
 
     def _gradients(self, indices: Tensor, measure: bool) -> None:
         chunks = indices.chunk(self.recipe.data.accumulate)
         first = self.batches.first
         for number, chunk in enumerate(chunks):
             with held_back(self.parallel) if number + 1 < len(chunks) else nullcontext():
-                self._backward(*self._examples(chunk), first, len(chunk) / len(indices), measure)
+                self._backward(*self._examples(chunk, first), first, len(chunk) / len(indices), measure)
             first += len(chunk)
 
     def _backward(
@@ -286,7 +302,7 @@ class Trainer:
         line: dict[str, Any] = {"step": self.step, "epoch": self.step / self.batches.epoch_steps}
         for name, score in scores.items():
             if not math.isfinite(score.loss):
-                raise Diverged(f"the {self.held_out} loss is {score.loss} after step {self.step:,}")
+                raise Diverged(f"the {self.data.held_out} loss is {score.loss} after step {self.step:,}")
             line |= {f"{name}_loss": score.loss, f"{name}_accuracy": score.accuracy}
         self._write(line)
 
@@ -297,25 +313,21 @@ class Trainer:
 
     def evaluate(self) -> dict[str, Score]:
         """Scores of the held-out examples: of the weights (`eval`), and of their average (`ema`)."""
-        scores = {"eval": self._score(self.test_split)}
+        scores = {"eval": self._score()}
         if self.average:
             with self.average.in_place_of(self.module):
-                scores["ema"] = self._score(self.test_split)
+                scores["ema"] = self._score()
         return scores
 
-    def _score(self, split: Split) -> Score:
+    def _score(self) -> Score:
         total = torch.zeros(3, dtype=torch.float64, device=self.ranks.device)
-        each = -(-len(split) // self.ranks.world)  # equal, as sharded weights are gathered by all at once
-        own = torch.arange(each, device=self.ranks.device) * self.ranks.world + self.ranks.rank
-        for places in torch.split(own, self.recipe.data.eval_batch):
-            counts, chunk = places < len(split), places.clamp(max=len(split) - 1)
-            images = self.augmenter.normalised(split.images[chunk]).contiguous(memory_format=self.layout)
-            labels = split.labels[chunk]
+        for pixels, labels in self.tests:
+            images = self.augmenter.normalised(pixels).contiguous(memory_format=self.layout)
             with autocast(self.recipe, self.ranks.device):
                 logits = logits_of(self.module, images).float()
-            loss = (nn.functional.cross_entropy(logits, labels, reduction="none") * counts).sum()
-            right = ((logits.argmax(1) == labels) & counts).sum()
-            total += torch.stack([loss.double(), right.double(), counts.sum().double()])
+            loss = nn.functional.cross_entropy(logits, labels, reduction="sum", ignore_index=NONE)
+            right = (logits.argmax(1) == labels).sum()
+            total += torch.stack([loss.double(), right.double(), (labels != NONE).sum().double()])
         loss_sum, right_sum, count = self.ranks.total(total).tolist()
         return Score(loss_sum / count, right_sum / count)
 
@@ -339,8 +351,9 @@ class Trainer:
 
     def _layout(self) -> torch.memory_format:
         count = min(self.recipe.data.batch // self.ranks.world // self.recipe.data.accumulate, 32)
-        images = self.augmenter.normalised(self.train_split.images[:count])
-        targets = nn.functional.one_hot(self.train_split.labels[:count], self.augmenter.classes).float()
+        draw = torch.Generator().manual_seed(0)  # time does not depend on what is in the images
+        images = torch.randn(count, *self.data.shape, generator=draw).to(self.ranks.device)
+        targets = torch.full((count, self.augmenter.classes), 1 / self.augmenter.classes).to(images)
         chosen = choose_layout(self.module, self.recipe, images, targets)
         votes = self.ranks.total(torch.tensor(int(chosen == torch.channels_last), device=self.ranks.device))
         return torch.channels_last if 2 * int(votes) > self.ranks.world else torch.contiguous_format
@@ -349,7 +362,11 @@ class Trainer:
         own = self.identity()
         if saved["spec"] != own["spec"]:
             raise Mismatch(f"{self.checkpoints} holds a run of another network")
+        if saved["streamed"] != own["streamed"]:
+            way = "streamed" if saved["streamed"] else "held in memory"
+            raise Mismatch(f"the data of {self.checkpoints} was {way}: set data.stream as it was")
         before, now = leaves(saved["recipe"]), leaves(own["recipe"])
-        changed = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
+        keys = (before.keys() | now.keys()) - FREE
+        changed = sorted(k for k in keys if before.get(k) != now.get(k))
         if changed:
             raise Mismatch(f"{self.checkpoints} holds a run with another recipe: {', '.join(changed)} differ")

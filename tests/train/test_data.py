@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 from pyarrow import parquet
 
-from archc.train.datasets import DataError, Dataset, load_dataset
+from archc.train.datasets import DataError, Dataset
+from archc.train.loading import load_dataset
 from archc.train.prepare import data_changes, prepare
 from archc.train.recipe import Data, load_recipe
 
@@ -129,7 +130,7 @@ def test_many_damaged_images_stop_the_run_with_their_list(tmp_path: Path) -> Non
     folder(tmp_path, 20)
     for i in (1, 2):
         (tmp_path / "eel" / f"{i}.png").write_bytes(b"no image")
-    with pytest.raises(DataError, match=r"2 of 60 images") as caught:
+    with pytest.raises(DataError, match=r"2 of 48 images") as caught:
         read("folder", tmp_path)
     assert "eel/1.png" in str(caught.value)
     assert "eel/2.png" in str(caught.value)

@@ -7,7 +7,8 @@ from typing import Any
 
 from archc.elaborate import load
 from archc.ir import Graph
-from archc.train.datasets import Dataset, load_dataset
+from archc.train.datasets import Dataset
+from archc.train.loading import load_dataset
 from archc.train.recipe import Recipe, parse_recipe
 
 SPEC = """\
