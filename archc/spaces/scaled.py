@@ -9,20 +9,14 @@ from itertools import product
 from typing import Any
 
 from archc.diagnostics import ArchError, Diagnostic, Source, Span
-from archc.elaborate import library, load
+from archc.elaborate import load
 from archc.elaborate.arch_statements import METRICS
-from archc.elaborate.builder import Body
-from archc.elaborate.expressions import ExpressionCompiler
-from archc.elaborate.frame import ElabFrame
-from archc.elaborate.module import Module
-from archc.elaborate.run import Run
-from archc.elaborate.values import Failure
+from archc.elaborate.formula import number
 from archc.ir import Graph
 from archc.spaces.flat import flat_text
 from archc.spaces.scaling import Scale
 from archc.spaces.size import choice_points
 from archc.spaces.space import Request, Space
-from archc.syntax.parse import parse, parse_expression
 
 MAX_GRID = 10_000
 PARAMETERS = ("width", "depth", "resolution")
@@ -76,23 +70,11 @@ def _lacks(spec: str, name: str, have: dict[str, Any]) -> ArchError:
 
 def scorer(expression: str) -> Callable[[Graph, Scale], float]:
     """An expression of a network's figures and of its scale as a function. Raises ArchError."""
-    names = (*METRICS, *PARAMETERS)
-    source = Source("--score", expression)
-    module = Module(library(), source, parse(Source("--score", ""))[0], [], 0, shipped=False)
-    compute = ExpressionCompiler(module, frozenset(names)).compile(parse_expression(expression, "--score"))
+    compute = number(expression, (*METRICS, *PARAMETERS), "--score")
 
     def score(graph: Graph, by: Scale) -> float:
         values: dict[str, Any] = {name: metric(graph) for name, metric in METRICS.items()}
-        values |= {name: getattr(by, name) for name in PARAMETERS}
-        run = Run(library().caches, None, source.name)
-        try:
-            found = compute(ElabFrame(run, values, library().caches.ambient, Body(())))
-        except Failure as failure:
-            raise ArchError([failure.diagnostic] if failure.diagnostic else []) from None
-        if isinstance(found, bool) or not isinstance(found, int | float):
-            message = f"a score is a number, not {found}"
-            raise ArchError([Diagnostic("E0410", message, Span(source, 0, len(expression)))])
-        return float(found)
+        return compute(values | {name: getattr(by, name) for name in PARAMETERS})
 
     return score
 
