@@ -44,6 +44,7 @@ COMMANDS = (
     "runs",
     "tune",
     "sample",
+    "search",
     "space",
     "edf",
     "space-report",

@@ -125,12 +125,16 @@ class Ledger:
     def history(self) -> History:
         """All there is of the study."""
         with self._transaction():
-            asked = self._rows("SELECT number, payload FROM asked WHERE study = ? ORDER BY number", self.study)
+            asked = self._rows(
+                "SELECT number, payload FROM asked WHERE study = ? ORDER BY number", self.study
+            )
             done = self._rows(
                 "SELECT number, payload, seconds FROM finished WHERE study = ? ORDER BY number", self.study
             )
             failed = self._rows("SELECT number, attempt, error FROM failures WHERE study = ?", self.study)
-        found = History({n: json.loads(p) for n, p in asked}, {n: Finished(json.loads(p), s) for n, p, s in done})
+        found = History(
+            {n: json.loads(p) for n, p in asked}, {n: Finished(json.loads(p), s) for n, p, s in done}
+        )
         for number, attempt, error in failed:
             found.failures.setdefault(number, {})[attempt] = error
         return found

@@ -23,8 +23,10 @@ from archc.search.strategy import Proposal, Result, SearchError, Strategy
 from archc.search.trial import Evaluator, Job, Trial, Work, perform, plain
 from archc.spaces.space import Request
 
-STALE = 10_000
-"""Proposals in a row that bring nothing new, after which a search ends: the space is exhausted, or the strategy is."""
+COPIES = 500
+"""Copies in a row after which a search ends: the space is exhausted, or the strategy has settled."""
+REJECTIONS = 20_000
+"""Rejections in a row after which a search ends."""
 
 
 class Mismatch(SearchError):
@@ -72,7 +74,7 @@ class Search:
         self._by_digest: dict[tuple[str, float | None], Trial] = {}
         self._open: deque[Trial] = deque()  # asked and not told
         self._running: dict[int, Trial] = {}  # by the executor's ticket
-        self._stale = 0
+        self._copies = self._rejections = 0  # in a row
         self._spent = 0.0
         while True:
             self._tell_what_needs_no_work()
@@ -99,7 +101,7 @@ class Search:
         if self.budget.copies_count:
             spent += sum(trial.same_as is not None for trial in (*self.trials, *self._open))
         number = len(self.trials) + len(self._open)
-        if spent >= self.budget.trials or self._stale >= STALE:
+        if spent >= self.budget.trials or self._copies >= COPIES or self._rejections >= REJECTIONS:
             return False
         late = self.budget.seconds is not None and self._spent / self.window >= self.budget.seconds
         return not late or number in self._history.asked
@@ -130,9 +132,10 @@ class Search:
             trial.same_as = earlier.number
         self._agree(trial)
         if broken or earlier is not None:
-            self._stale += 1
+            self._rejections += bool(broken)
+            self._copies += not broken
             return trial
-        self._stale = 0
+        self._copies = self._rejections = 0
         self._by_digest[trial.digest, proposal.epochs] = trial
         self.evaluations += 1
         noted = self._history.finished.get(trial.number)
@@ -170,9 +173,7 @@ class Search:
     def _start(self, trial: Trial) -> None:
         place = "" if self.directory is None else str(self.directory / f"{trial.number:05}")
         job = Job(self.request, trial.proposal.point, trial.number, trial.proposal.epochs, place)
-        work = Work(
-            self.evaluator, job, self.ledger.url if self.workers_note else "", self.ledger.study
-        )
+        work = Work(self.evaluator, job, self.ledger.url if self.workers_note else "", self.ledger.study)
         self._running[self.executor.submit(perform, work)] = trial
 
     # ------------------------------------------------------------ results
@@ -227,7 +228,11 @@ class Search:
 def entries(history: History) -> list[dict[str, Any]]:
     """The trials of a ledger as plain data, for comparing runs: what was asked and what came of it, no times."""
     return [
-        {"number": number, **asked, **(history.finished[number].payload if number in history.finished else {})}
+        {
+            "number": number,
+            **asked,
+            **(history.finished[number].payload if number in history.finished else {}),
+        }
         for number, asked in sorted(history.asked.items())
     ]
 
@@ -237,4 +242,3 @@ def _shown(then: Any, now: Any) -> str:
         keys = [k for k in {**then, **now} if then.get(k) != now.get(k)]
         return "; ".join(f"{k} was {then.get(k)!r} and is {now.get(k)!r}" for k in keys[:6])
     return f"was {then!r} and is {now!r}"
-

@@ -79,5 +79,3 @@ def resolve(name: str) -> Callable[[Job], Any]:
     if not callable(found):
         raise SearchError(f"{name} cannot be called")
     return found  # type: ignore[no-any-return]  # whatever the user's callable returns
-
-

@@ -54,7 +54,9 @@ class Table:
         """The row of a network by the arguments of its space."""
         if self.key not in arguments:
             hint = f"the space has {', '.join(arguments)}"
-            raise SearchError(f"no parameter `{self.key}` names the rows of {self.path}: {hint}; --key names another")
+            raise SearchError(
+                f"no parameter `{self.key}` names the rows of {self.path}: {hint}; --key names another"
+            )
         wanted = code(arguments[self.key])
         if wanted not in self.rows:
             raise SearchError(f"{self.path} has no row whose {self.key} is {wanted}")

@@ -27,7 +27,12 @@ _OWN = ("choices", "seed", "objectives")
 
 
 def make(
-    name: str, choices: Choices, *, seed: int = 0, objectives: int = 1, options: Mapping[str, Any] | None = None
+    name: str,
+    choices: Choices,
+    *,
+    seed: int = 0,
+    objectives: int = 1,
+    options: Mapping[str, Any] | None = None,
 ) -> Strategy:
     """The strategy of that name. options: its own, as `parameters` tells. Raises SearchError."""
     if name not in STRATEGIES:

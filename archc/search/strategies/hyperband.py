@@ -14,7 +14,9 @@ class Rung:
 
     epochs: float
     left: int
-    entrants: list[tuple[Proposal, Proposal]] = field(default_factory=list)  # to ask: the inner's, and the last one
+    entrants: list[tuple[Proposal, Proposal]] = field(
+        default_factory=list
+    )  # to ask: the inner's, and the last one
     told: list[tuple[float, Proposal, Proposal]] = field(default_factory=list)  # score, inner's, the last one
     open: int = 0
 
@@ -31,7 +33,9 @@ class Hyperband:
         self, inner: Strategy, longest: float, *, shortest: float, eta: int = 3, only_halving: bool = False
     ) -> None:
         if not 0 < shortest <= longest or eta < 2:
-            raise SearchError(f"halving needs 0 < shortest ≤ longest epochs ({shortest:g}, {longest:g}), eta ≥ 2 ({eta})")
+            raise SearchError(
+                f"halving needs 0 < shortest ≤ longest epochs ({shortest:g}, {longest:g}), eta ≥ 2 ({eta})"
+            )
         self.inner, self.longest, self.eta = inner, longest, eta
         self.deepest = math.floor(math.log(longest / shortest, eta) + 1e-9)
         self.brackets = [self.deepest] if only_halving else list(range(self.deepest, -1, -1))

@@ -37,7 +37,8 @@ class Suggested:
         left = list(range(count))
         return tuple(
             sorted(
-                left.pop(self.trial.suggest_int(f"{path}#{i}/{count - i}", 0, count - 1 - i)) for i in range(k)
+                left.pop(self.trial.suggest_int(f"{path}#{i}/{count - i}", 0, count - 1 - i))
+                for i in range(k)
             )
         )
 
@@ -118,6 +119,9 @@ class Tpe(Sampled):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             sampler = optuna.samplers.TPESampler(
-                n_startup_trials=startup, seed=seed, multivariate=True, group=True, warn_independent_sampling=False
+                n_startup_trials=startup,
+                seed=seed,
+                multivariate=True,
+                group=True,
             )
         super().__init__(choices, sampler, objectives)

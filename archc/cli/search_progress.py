@@ -1,0 +1,83 @@
+"""The progress of a search: a live bar with the best so far on a terminal, a line for each new best elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archc.cli.console import coloured
+
+if TYPE_CHECKING:
+    from archc.search.plan import Prepared
+    from archc.search.trial import Trial
+
+
+class Live:
+    """A context; `show` takes each trial as it is told."""
+
+    def __init__(self, found: Prepared, trials: int, shown: bool) -> None:
+        self.found, self.trials, self.shown = found, trials, shown
+        self.evaluated = self.others = 0
+        self.best: Trial | None = None
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Live:
+        if self.shown and coloured(sys.stderr):
+            from rich.console import Console
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                Progress,
+                TextColumn,
+                TimeElapsedColumn,
+                TimeRemainingColumn,
+            )
+
+            self._bar = Progress(
+                BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn(),
+                TimeRemainingColumn(), console=Console(stderr=True),
+            )  # fmt: skip
+            self._task = self._bar.add_task("begins", total=self.trials)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def show(self, trial: Trial) -> None:
+        """Takes in one trial."""
+        self.evaluated += trial.state in ("evaluated", "failed")
+        self.others += trial.state in ("copied", "rejected")
+        better = trial.state == "evaluated" and (
+            self.best is None or (trial.proposal.epochs or 0, trial.scores[0]) > self._standing()
+        )
+        if better:
+            self.best = trial
+        if not self.shown:
+            return
+        if self._bar:
+            beside = f" · {self.others} copies or rejected" if self.others else ""
+            text = (f"best {self._words(self.best)}" if self.best else "nothing yet") + beside
+            self._bar.update(self._task, completed=self.evaluated, description=text)
+        if better:
+            line = f"trial {trial.number}: {self._words(trial)}, {trial.proposal.why}"
+            if self._bar:
+                self._bar.console.print(line, highlight=False, markup=False)
+            else:
+                click.echo(line, err=True)
+
+    def _standing(self) -> tuple[float, float]:
+        assert self.best is not None  # asked only then
+        return (self.best.proposal.epochs or 0, self.best.scores[0])
+
+    def _words(self, trial: Trial) -> str:
+        return ", ".join(
+            f"{o.metric} {o.shown(s):.6g}" for o, s in zip(self.found.objectives, trial.scores, strict=True)
+        )

@@ -1,0 +1,179 @@
+"""A search as a user states it, and what it takes to run it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from archc.ir import Graph
+from archc.search.choices import Choices
+from archc.search.engine import Budget
+from archc.search.evaluators import Nothing, TableLookup, UserCallable, resolve
+from archc.search.networks import FIGURES, Counted, Networks, Tabled
+from archc.search.objectives import Condition, Objective, objectives, split_conditions
+from archc.search.strategies import make
+from archc.search.strategies.hyperband import Hyperband
+from archc.search.strategy import SearchError, Strategy
+from archc.search.table import table
+from archc.search.trial import Evaluator
+from archc.spaces.space import Request, Space
+
+HALVINGS = ("none", "halving", "hyperband")
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """Look results up: `metric` is searched by, `report` shown for what is found."""
+
+    path: Path
+    metric: str
+    report: str = ""
+    key: str = ""
+    same: str = ""
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """Train by a recipe with changes; see archc.search.training."""
+
+    recipe: str = "quickstart"
+    changes: tuple[str, ...] = ()
+    device: str = ""
+    processes: int = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """evaluate: a TablePlan, a TrainPlan, `figures`, `zero-cost:NAME`, or package.module:callable.
+
+    scores, of the last: metrics it gives. latency: a table of `archc latency-table`. shortest: epochs of the first
+    rung of `halving`.
+    """
+
+    request: Request
+    strategy: str = "evolution"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    evaluate: TablePlan | TrainPlan | str = TrainPlan()
+    metrics: tuple[str, ...] = ()
+    objectives: tuple[str, ...] = ()
+    latency: Path | None = None
+    budget: Budget = Budget(30)
+    window: int = 1
+    halving: str = "none"
+    shortest: float = 1.0
+    eta: int = 3
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What an engine needs. report: the metric shown for what is found, beside the objectives."""
+
+    request: Request
+    space: Space
+    choices: Choices
+    networks: Networks
+    strategy: Strategy
+    evaluator: Evaluator
+    objectives: tuple[Objective, ...]
+    conditions: tuple[Condition, ...]
+    identity: dict[str, Any]
+    report: str = ""
+    longest: float | None = None
+
+
+def prepared(plan: Plan) -> Prepared:
+    """Everything of a search but its ledger and executor. Raises SearchError, ArchError, and what data raises."""
+    latency = _latency(plan.latency)
+    figures = (*FIGURES, *(("latency",) if latency else ()))
+    own = ("latency",) if latency else ()
+    if isinstance(plan.evaluate, TablePlan):
+        found = table(plan.evaluate.path, plan.evaluate.key, plan.evaluate.same)
+        figures = own = found.columns
+    requires, conditions = split_conditions(plan.request.requires, own, figures)
+    request = Request(
+        plan.request.space, plan.request.seed, requires, plan.request.arguments, plan.request.input
+    )
+    evaluator, request = _evaluator(plan, request)
+    space = Space(request)
+    networks: Networks = (
+        Tabled(space, table(plan.evaluate.path, plan.evaluate.key, plan.evaluate.same))
+        if isinstance(plan.evaluate, TablePlan)
+        else Counted(space, latency)
+    )
+    metrics = tuple(dict.fromkeys((*evaluator.metrics, *networks.figures)))
+    texts = plan.objectives or (_default_objective(evaluator),)
+    aims = objectives(texts, metrics)
+    choices = Choices(space)
+    strategy = make(plan.strategy, choices, seed=request.seed, objectives=len(aims), options=plan.options)
+    longest = None
+    if plan.halving != "none":
+        longest = _epochs(evaluator)
+        strategy = Hyperband(
+            strategy, longest, shortest=plan.shortest, eta=plan.eta, only_halving=plan.halving == "halving"
+        )
+    report = plan.evaluate.report if isinstance(plan.evaluate, TablePlan) else ""
+    identity = {
+        "space": space.name,
+        "text": hashlib.sha256(space.module.source.text.encode()).hexdigest()[:16],
+        "arguments": {name: str(value) for name, value in request.arguments},
+        "input": list(request.input) if request.input else None,
+        "requires": [*request.requires, *(c.text for c in conditions)],
+        "strategy": plan.strategy,
+        "options": dict(plan.options),
+        "halving": [plan.halving, plan.shortest, plan.eta] if plan.halving != "none" else None,
+        "seed": request.seed,
+        "workers": plan.window,
+        "objectives": [o.text for o in aims],
+        "evaluator": evaluator.identity(),
+        "latency": hashlib.sha256(plan.latency.read_bytes()).hexdigest()[:16] if plan.latency else None,
+        "copies count": plan.budget.copies_count,
+    }  # fmt: skip
+    return Prepared(
+        request, space, choices, networks, strategy, evaluator, aims, conditions, identity, report, longest
+    )
+
+
+def _evaluator(plan: Plan, request: Request) -> tuple[Evaluator, Request]:
+    how = plan.evaluate
+    if isinstance(how, TablePlan):
+        found = table(how.path, how.key, how.same)
+        for column in (how.metric, *([how.report] if how.report else [])):
+            found.need(column)
+        return TableLookup(str(how.path), how.metric, how.key, how.same), request
+    if isinstance(how, TrainPlan):
+        from archc.search.training import training
+        from archc.train.recipe import load_recipe
+
+        return training(
+            request, load_recipe(how.recipe, how.changes), device=how.device, processes=how.processes
+        )
+    if how == "figures":
+        return Nothing(), request
+    resolve(how)
+    return UserCallable(how, plan.metrics or ("score",)), request
+
+
+def _default_objective(evaluator: Evaluator) -> str:
+    if not evaluator.metrics:
+        raise SearchError("nothing is evaluated: say what to search for, such as --objective=-macs")
+    return evaluator.metrics[0]
+
+
+def _epochs(evaluator: Evaluator) -> float:
+    import json
+
+    recipe = getattr(evaluator, "recipe", None)
+    if recipe is None:
+        raise SearchError("halving shares out epochs of training: it needs an evaluator that trains")
+    return float(json.loads(recipe)["epochs"])
+
+
+def _latency(path: Path | None) -> Callable[[Graph], float] | None:
+    if path is None:
+        return None
+    from archc.measure.latency_table import LatencyTable
+
+    return LatencyTable.read(path).predict
