@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archc.cli.console import print_json, print_table, warn
+from archc.cli.console import print_diagnostics, print_json, print_table, warn
 from archc.cli.files import write_file
 from archc.cli.options import format_option, parse_parameter
 from archc.cli.sample_command import request_options, space_argument
 from archc.cli.search_progress import Live
+from archc.diagnostics import ArchError
 
 if TYPE_CHECKING:
     from archc.jobs.executor import Executor
     from archc.search.plan import Plan, Prepared
+    from archc.search.trial import Trial
 
 EPILOG = """\b
 Examples:
@@ -172,7 +174,7 @@ def command(**given: Any) -> None:
 def _search(given: dict[str, Any]) -> None:
     from archc.jobs.ledger import Ledger, LedgerError
     from archc.search.engine import Search
-    from archc.search.outcome import files, summary
+    from archc.search.outcome import summary
     from archc.search.plan import prepared
 
     plan = _plan(given)
@@ -198,8 +200,7 @@ def _search(given: dict[str, Any]) -> None:
         raise click.ClickException(str(error)) from None
     told = summary(found, trials, given["number"])
     if directory is not None:
-        for name, content in files(found, trials, command, given["number"]):
-            write_file(directory / name, content)
+        _write(directory, found, trials, told, command, given["number"])
     if given["format_"] == "json":
         print_json(told)
     else:
@@ -207,6 +208,24 @@ def _search(given: dict[str, Any]) -> None:
     if not told["best"]:
         warn("no trial came to a result" + _first_failure(trials))
         click.get_current_context().exit(1)
+
+
+def _write(
+    directory: Path, found: Prepared, trials: list[Trial], told: dict[str, Any], command: str, number: int
+) -> None:
+    """All results but the ledger."""
+    from archc.search.outcome import files
+    from archc.search.plots import front_figure
+    from archc.search.report import report
+
+    for name, content in files(found, trials, command, number):
+        write_file(directory / name, content)
+    write_file(directory / "report.html", report(found, trials, told, command, number))
+    if len(found.objectives) > 1 and told["best"]:
+        try:
+            write_file(directory / "front.png", front_figure(trials, found.objectives))
+        except ArchError as error:  # no matplotlib: everything else is written
+            print_diagnostics(error.diagnostics)
 
 
 def _plan(given: dict[str, Any]) -> Plan:

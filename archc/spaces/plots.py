@@ -15,10 +15,10 @@ COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8
 
 def edf_figure(found: Sequence[Edf], column: str, format: str) -> bytes:
     """EDFs with their bootstrap bands, as PNG or SVG. Raises ArchError (E0812) without matplotlib."""
-    figure = _figure(1, 5, 4)
+    figure = new_figure(1, 5, 4)
     axis: Any = figure.subplots()
     _edfs(axis, found, column)
-    return _saved(figure, format)
+    return saved(figure, format)
 
 
 def study_figures(studied: Sequence[Studied], column: str) -> dict[str, bytes]:
@@ -53,7 +53,7 @@ def _parameters(studied: Sequence[Studied], column: str) -> bytes:
     names = list(dict.fromkeys(name for s in studied for name in s.parameters))
     columns = min(4, len(names))
     rows = -(-len(names) // columns)
-    figure = _figure(rows, 2.6 * columns, 2.3)
+    figure = new_figure(rows, 2.6 * columns, 2.3)
     axes: Any = figure.subplots(rows, columns, squeeze=False)
     for axis in list(axes.flat)[len(names) :]:
         axis.set_visible(False)
@@ -70,12 +70,12 @@ def _parameters(studied: Sequence[Studied], column: str) -> bytes:
         axis.set_xlabel(name, fontsize=8)
         axis.set_ylabel(column, fontsize=8)
         axis.tick_params(labelsize=7)
-    return _saved(figure, "png")
+    return saved(figure, "png")
 
 
 def _complexity(studied: Sequence[Studied]) -> bytes:
     """Multiply-adds against parameters and activations."""
-    figure = _figure(1, 8, 3.6)
+    figure = new_figure(1, 8, 3.6)
     axes: Any = figure.subplots(1, 2)
     for axis, name in zip(axes, ("activations", "params"), strict=True):
         for s, colour in zip(studied, COLOURS, strict=False):
@@ -91,10 +91,11 @@ def _complexity(studied: Sequence[Studied]) -> bytes:
         axis.set_ylabel(name)
         axis.grid(alpha=0.3)
     axes[0].legend(fontsize=8)
-    return _saved(figure, "png")
+    return saved(figure, "png")
 
 
-def _figure(rows: int, width: float, height: float) -> Any:
+def new_figure(rows: int, width: float, height: float) -> Any:
+    """A figure, in inches, so many rows high; raises ArchError (E0812) without matplotlib."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -103,7 +104,8 @@ def _figure(rows: int, width: float, height: float) -> Any:
     return Figure(figsize=(width, height * rows), layout="constrained")
 
 
-def _saved(figure: Any, format: str) -> bytes:
+def saved(figure: Any, format: str) -> bytes:
+    """The figure as PNG or SVG."""
     out = io.BytesIO()
     figure.savefig(out, format=format, dpi=150)
     return out.getvalue()

@@ -1,0 +1,135 @@
+const data = JSON.parse(document.getElementById("data").textContent);
+const first = data.objectives[0], whole = new Set(data.whole);
+const byNumber = new Map(data.rows.map((row) => [row.number, row]));
+const say = (value) => (number(value) ? (Math.abs(value) >= 1e4 ? short(value) : `${+value.toPrecision(5)}`) : value ?? "");
+
+function dot(svg, place, row, x, y) {
+  element("circle", { cx: x, cy: y, r: 3.5, "data-number": row.number }, group(svg, place));
+}
+
+// The first objective of each evaluation, in order, and the best so far.
+function course() {
+  const rows = data.rows.filter((row) => row.state === "evaluated" && number(row.values[first]));
+  if (!rows.length) return;
+  const { svg, x, y } = frame(rows.map((_, i) => i + 1), rows.map((row) => row.values[first]), "evaluations", first);
+  let best, path = "";
+  rows.forEach((row, i) => {
+    dot(svg, whole.has(row.number) ? 0 : 3, row, x(i + 1), y(row.values[first]));
+    if (!whole.has(row.number)) return;
+    const value = row.values[first];
+    if (best === undefined) path = `M${x(i + 1)} ${y(value)}`;
+    else path += `H${x(i + 1)}`;
+    best = best === undefined ? value : (data.smaller[0] ? Math.min : Math.max)(best, value);
+    path += `V${y(best)}`;
+  });
+  element("path", { class: "best", d: path }, group(svg, 1));
+}
+
+// The first objective against the second, or against what a network costs, with the front.
+function front() {
+  const rows = data.rows.filter((row) => whole.has(row.number) && number(row.values[data.second]));
+  if (!rows.length) return;
+  const { svg, x, y } = frame(rows.map((row) => row.values[data.second]), rows.map((row) => row.values[first]), data.second, first);
+  const members = data.front.map((n) => byNumber.get(n)).sort((a, b) => a.values[data.second] - b.values[data.second]);
+  const path = members.map((row, i) => `${i ? "L" : "M"}${x(row.values[data.second])} ${y(row.values[first])}`).join("");
+  element("path", { class: "best", d: path }, group(svg, 1));
+  for (const row of rows) dot(svg, data.front.includes(row.number) ? 1 : 0, row, x(row.values[data.second]), y(row.values[first]));
+}
+
+function made(name, parent, text, kind) {
+  const found = document.createElement(name);
+  if (text !== undefined) found.textContent = text;
+  if (kind) found.className = kind;
+  parent.append(found);
+  return found;
+}
+
+// What a drawing may consist of; anything else of it is left out.
+const DRAWN = new Set(["svg", "g", "path", "polygon", "polyline", "ellipse", "text", "title", "tspan"]);
+
+function copied(node) {
+  const name = node.localName === "a" ? "g" : node.localName; // links stand around what has a tooltip
+  if (!DRAWN.has(name)) return null;
+  const own = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const { name, value } of node.attributes)
+    if (name === "font-size") own.style.fontSize = /px|pt/.test(value) ? value : `${value}px`; // charts have a size of their own
+    else if (!/^on|href|style|xmlns/i.test(name)) own.setAttribute(name, value);
+  for (const child of node.childNodes) {
+    if (child.nodeType === Node.TEXT_NODE) own.append(child.textContent);
+    else if (child.nodeType === Node.ELEMENT_NODE) { const inner = copied(child); if (inner) own.append(inner); }
+  }
+  return own;
+}
+
+function winners(parent) {
+  made("h2", parent, "Found");
+  for (const winner of data.winners) {
+    const values = Object.entries(winner.values).map(([name, value]) => `${name} ${say(value)}`).join(", ");
+    made("h3", parent, `${winner.name}, trial ${winner.number}: ${values}`);
+    const box = made("div", parent, undefined, "winner");
+    made("pre", box, winner.spec);
+    const place = made("div", box, undefined, "scroll");
+    if (winner.svg) place.append(copied(new DOMParser().parseFromString(winner.svg, "image/svg+xml").documentElement));
+    else place.textContent = "Not drawn: Graphviz is not installed.";
+  }
+}
+
+function tried(parent) {
+  made("h2", parent, "Tried");
+  const figures = [...new Set([...data.objectives, ...(data.report ? [data.report] : []), "params", "macs", "latency"])]
+    .filter((name) => data.rows.some((row) => name in row.values));
+  const timed = data.rows.some((row) => row.epochs !== null);
+  const columns = ["trial", "state", ...(timed ? ["epochs"] : []), ...figures, "seconds", "from"];
+  const cell = (row, column) =>
+    ({ trial: row.number, state: row.reason ? `${row.state}: ${row.reason}` : row.state, epochs: row.epochs, seconds: row.seconds, from: row.why })[column] ?? row.values[column];
+  const table = made("table", made("div", parent, undefined, "scroll"));
+  const head = made("tr", made("thead", table)), body = made("tbody", table);
+  const isText = (column) => ["state", "from"].includes(column);
+  let order = "trial", down = false;
+  const fill = () => {
+    const rows = [...data.rows].sort((a, b) => {
+      const [u, v] = [cell(a, order) ?? -Infinity, cell(b, order) ?? -Infinity];
+      return (u < v ? -1 : u > v ? 1 : a.number - b.number) * (down ? -1 : 1);
+    });
+    body.replaceChildren(...rows.map((row) => {
+      const line = document.createElement("tr");
+      line.className = row.state;
+      for (const column of columns) made("td", line, say(cell(row, column)), isText(column) ? "text" : "");
+      return line;
+    }));
+  };
+  for (const column of columns)
+    made("th", head, column, isText(column) ? "text" : "").addEventListener("click", () => {
+      down = order === column ? !down : column !== "trial" && !isText(column);
+      order = column;
+      fill();
+    });
+  fill();
+}
+
+function how(parent) {
+  made("h2", parent, "How");
+  const list = made("dl", parent);
+  const text = (value) => (value !== null && typeof value === "object" ? JSON.stringify(value) : `${value}`);
+  for (const [name, value] of [["command", data.command], ...Object.entries(data.summary)]) {
+    if (value === null || (typeof value === "object" && !Object.keys(value).length)) continue;
+    made("dt", list, name);
+    made("dd", list, text(value));
+  }
+}
+
+course();
+front();
+const below = document.createElement("section");
+plots.after(below);
+winners(below);
+tried(below);
+how(below);
+
+plots.addEventListener("pointerover", (event) => {
+  const chosen = event.target.dataset?.number;
+  if (chosen === undefined) return;
+  for (const circle of document.querySelectorAll("circle")) circle.classList.toggle("same", circle.dataset.number === chosen);
+  const row = byNumber.get(Number(chosen));
+  about.textContent = `trial ${row.number}: ${Object.entries(row.values).map(([name, value]) => `${name} ${say(value)}`).join("   ")}   ${row.why}`;
+});
