@@ -63,6 +63,7 @@ clean:
 	tools/install.sh fvcore torchinfo iopath portalocker
 	tools/install.sh --no-deps thop ptflops
 	tools/chromium.sh
+	tools/postgres.sh
 	@touch $@
 
 # What the benchmarks compare with.

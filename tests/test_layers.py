@@ -15,7 +15,7 @@ LAYERS = (
     "train", "jobs", "search", "cli",
 )  # fmt: skip
 TORCH = {"torch", "torchvision", "timm", "safetensors"}
-RUNS_TORCH = {"backends", "measure", "train"}
+RUNS_TORCH = {"backends", "measure", "train", "search"}
 HEAVY = TORCH | {
     "networkx",
     "pydantic",

@@ -45,6 +45,7 @@ COMMANDS = (
     "tune",
     "sample",
     "search",
+    "latency-table",
     "space",
     "edf",
     "space-report",

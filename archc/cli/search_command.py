@@ -27,9 +27,9 @@ EPILOG = """\b
 Examples:
   archc search nasnet_small --strategy evolution --data digits --trials 30 -o out/small
   archc search nb201 --table nb201_table.parquet --metric c10_val12 --report-metric c10_test200 --trials 100
-  archc search mobile --evaluate figures --objective=-macs --objective params --strategy nsga2
-  archc search myspace.arch --require 'macs <= 50M' --objective accuracy --objective=-params --strategy tpe
-  archc search myspace.arch --latency here.json --objective 'accuracy * (latency / 0.01) ** -0.07'
+  archc search mobile --evaluate figures --objective '-macs' --objective params --strategy nsga2
+  archc search myspace.arch --require 'macs <= 50M' --objective accuracy --objective '-params' --strategy tpe
+  archc search myspace.arch --latency here.json --objective 'accuracy*(latency/0.01)**-0.07'
 
 \b
 Objectives are expressions, made as large as can be: params, macs, flops, activations, latency with a
@@ -284,7 +284,23 @@ def _training_problems() -> Iterator[None]:
 def _executor(given: dict[str, Any]) -> Executor:
     from archc.jobs.executor import InProcess
 
-    return InProcess()
+    workers, gpus = given["workers"], given["gpus_per_trial"]
+    if given["cluster"]:
+        from archc.jobs.cluster import ClusterError, RayCluster
+
+        try:
+            return RayCluster(workers, given["cluster"], gpus=gpus, retries=given["retries"])
+        except ClusterError as error:
+            raise click.ClickException(str(error)) from None
+    if workers == 1:
+        return InProcess()
+    from archc.jobs.devices import environments
+    from archc.jobs.processes import LocalProcesses
+
+    trains = given["table"] is None and given["evaluate"] != "figures"
+    return LocalProcesses(
+        workers, environments(workers, given["device"] if trains else "cpu", max(1, round(gpus)))
+    )
 
 
 def _workers_note(url: str, given: dict[str, Any]) -> bool:

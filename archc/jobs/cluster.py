@@ -42,18 +42,19 @@ class RayCluster:
         if self._began:
             os.environ.setdefault(
                 "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"
-            )  # what Ray 3 will do: hide no device
+            )  # what Ray will do: hide no device
+            here = address == "local"
             try:
                 ray.init(
-                    address=None if address == "local" else address,
+                    None if here else address,
+                    num_cpus=max(1, round(workers * cpus)) if here else None,
                     logging_level=logging.ERROR,
                     log_to_driver=False,
-                    include_dashboard=False if address == "local" else None,
-                    **({"num_cpus": max(1, round(workers * cpus))} if address == "local" else {}),
+                    include_dashboard=False if here else None,
                 )
             except (ConnectionError, ValueError, RuntimeError) as error:
                 raise ClusterError(f"no Ray cluster at {address!r}: {error}") from None
-        self._task = ray.remote(_call).options(
+        self._task: Any = ray.remote(_call).options(
             num_cpus=cpus, num_gpus=gpus, max_retries=retries, retry_exceptions=False,
             scheduling_strategy="SPREAD",
         )  # fmt: skip

@@ -48,6 +48,12 @@ class Executor(Protocol):
         """An outcome for every item, as they are done; one that fails does not stop the others, nor does the
         death of its worker (WorkerLost). Items are taken one by one, each when a worker is free for it."""
 
+    def submit(self, function: Callable[[Item], Any], item: Item) -> int:
+        """Begins one call, and returns its ticket. No more than `workers` may be open at once."""
+
+    def finished(self) -> list[tuple[int, Outcome[Any, Any]]]:
+        """Waits until some of the calls that were submitted are done: tickets and outcomes."""
+
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: Any) -> None: ...
@@ -56,7 +62,10 @@ class Executor(Protocol):
 class InProcess:
     """One call after the other, here."""
 
-    workers = 1
+    def __init__(self) -> None:
+        self.workers = 1
+        self._tickets = 0
+        self._done: list[tuple[int, Outcome[Any, Any]]] = []
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         return map(function, items)
@@ -65,10 +74,16 @@ class InProcess:
         self, function: Callable[[Item], Result], items: Iterable[Item]
     ) -> Iterator[Outcome[Item, Result]]:
         for item in items:
-            try:
-                yield Outcome(item, function(item))
-            except Exception as error:
-                yield Outcome(item, None, error)
+            yield _called(function, item)
+
+    def submit(self, function: Callable[[Item], Any], item: Item) -> int:
+        self._tickets += 1
+        self._done.append((self._tickets, _called(function, item)))
+        return self._tickets
+
+    def finished(self) -> list[tuple[int, Outcome[Any, Any]]]:
+        done, self._done = self._done, []
+        return done
 
     def __enter__(self) -> Self:
         return self
@@ -77,3 +92,10 @@ class InProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         pass
+
+
+def _called(function: Callable[[Item], Result], item: Item) -> Outcome[Item, Result]:
+    try:
+        return Outcome(item, function(item))
+    except Exception as error:
+        return Outcome(item, None, error)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, Self
@@ -45,6 +46,7 @@ class LocalProcesses:
         self._slots: list[_Worker | None] = [None] * workers
         self._context = get_context("spawn")
         self._tickets = 0
+        self._submitted: dict[int, Any] = {}
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         done: dict[int, Result] = {}
@@ -66,6 +68,22 @@ class LocalProcesses:
     ) -> Iterator[Outcome[Item, Result]]:
         for _, outcome in self._each(function, items, lambda taken: True):
             yield outcome
+
+    def submit(self, function: Callable[[Item], Any], item: Item) -> int:
+        slot = self._free_slot()
+        if slot is None:
+            raise RuntimeError(f"all {self.workers} workers are busy")
+        ticket = self._give(slot, function, item)
+        self._submitted[ticket] = item
+        return ticket
+
+    def finished(self) -> list[tuple[int, Outcome[Any, Any]]]:
+        found: list[tuple[int, Outcome[Any, Any]]] = []
+        while self._submitted and not found:
+            for ticket, result, error in self._answers():
+                if ticket in self._submitted:  # others were given up by whoever asked
+                    found.append((ticket, Outcome(self._submitted.pop(ticket), result, error)))
+        return found
 
     def _each(
         self, function: Callable[[Item], Result], items: Iterable[Item], may_take: Callable[[int], bool]
@@ -153,6 +171,14 @@ class LocalProcesses:
         self._slots = [None] * self.workers
 
 
+def _end_with_parent() -> None:
+    """Ends this process once the one that started it is gone, in the middle of a call too."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
 def _ending(code: int | None) -> str:
     """How a process ended, in words."""
     if code is not None and code < 0:
@@ -179,6 +205,7 @@ def _environment(changes: Mapping[str, str]) -> Iterator[None]:
 def _work(pipe: Connection) -> None:
     """The life of a worker: items are called until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         result: Any = None
         error: Exception | None = None

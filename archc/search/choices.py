@@ -8,7 +8,8 @@ from collections.abc import Callable
 from archc.elaborate.choosers import Chooser, Stream
 from archc.elaborate.values import Rejected
 from archc.search.strategy import SearchError
-from archc.spaces.points import Answered, Point, StreamChooser, answered, mutate
+from archc.spaces.point_text import Point
+from archc.spaces.points import Answered, StreamChooser, answered, mutate
 from archc.spaces.space import Space
 
 TRIES = 100_000

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from archc.elaborate.arch_statements import METRICS
 from archc.ir import Graph
 from archc.spaces.canonical import canonical_hash
-from archc.spaces.points import Point, answered, graph_of
+from archc.spaces.point_text import Point
+from archc.spaces.points import answered, graph_of
 from archc.spaces.space import Space
 
 FIGURES = ("params", "macs", "flops", "activations")

@@ -35,7 +35,8 @@ def spec_of(prepared: Prepared, trial: Trial, name: str, command: str) -> str:
     scores = ", ".join(
         f"{o.metric} {o.shown(s):.6g}" for o, s in zip(prepared.objectives, trial.scores, strict=True)
     )
-    doc = f"Trial {trial.number} of `{command}`: {scores} ({trial.proposal.why})."
+    told = " ".join(command.replace('"', "'").replace("\\", "/").split())
+    doc = f"Trial {trial.number} of `{told}`: {scores} ({trial.proposal.why})."
     return frozen(prepared.space, trial.proposal.point, name, doc, f"archc search, trial {trial.number}")
 
 

@@ -60,7 +60,7 @@ class Plan:
     metrics: tuple[str, ...] = ()
     objectives: tuple[str, ...] = ()
     latency: Path | None = None
-    budget: Budget = Budget(30)
+    budget: Budget = field(default_factory=lambda: Budget(30))
     window: int = 1
     halving: str = "none"
     shortest: float = 1.0
@@ -87,8 +87,8 @@ class Prepared:
 def prepared(plan: Plan) -> Prepared:
     """Everything of a search but its ledger and executor. Raises SearchError, ArchError, and what data raises."""
     latency = _latency(plan.latency)
-    figures = (*FIGURES, *(("latency",) if latency else ()))
-    own = ("latency",) if latency else ()
+    figures: tuple[str, ...] = (*FIGURES, *(("latency",) if latency else ()))
+    own: tuple[str, ...] = ("latency",) if latency else ()
     if isinstance(plan.evaluate, TablePlan):
         found = table(plan.evaluate.path, plan.evaluate.key, plan.evaluate.same)
         figures = own = found.columns
@@ -158,7 +158,7 @@ def _evaluator(plan: Plan, request: Request) -> tuple[Evaluator, Request]:
 
 def _default_objective(evaluator: Evaluator) -> str:
     if not evaluator.metrics:
-        raise SearchError("nothing is evaluated: say what to search for, such as --objective=-macs")
+        raise SearchError("nothing is evaluated: say what to search for, such as --objective '-macs'")
     return evaluator.metrics[0]
 
 

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from archc.ir import Graph
 from archc.jobs.ledger import Finished, Ledger
 from archc.search.strategy import Proposal, State
-from archc.spaces.points import Point, graph_of
+from archc.spaces.point_text import Point
+from archc.spaces.points import graph_of
 from archc.spaces.space import Request, space
 
 
@@ -74,7 +75,9 @@ class Job:
 class Evaluator(Protocol):
     """Picklable; its results depend on the job alone."""
 
-    metrics: tuple[str, ...]
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names it gives."""
 
     def __call__(self, job: Job) -> Mapping[str, float]:
         """The metrics of a network; raises Hopeless, or anything else to be tried again."""

@@ -229,7 +229,7 @@ class Reinforce:
 
     def _step(self, loss: Tensor) -> None:
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's own annotation is missing
         self.optimizer.step()
 
     @contextmanager
