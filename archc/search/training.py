@@ -119,7 +119,7 @@ class Training:
 @lru_cache(maxsize=2)
 def dataset(data: str, shape: tuple[int, ...], seed: int) -> Dataset:
     """The data of a recipe, read once in a process for each input size."""
-    from archc.train.datasets import load_dataset
+    from archc.train.loading import load_dataset
     from archc.train.recipe import Data
 
     return load_dataset(Data.model_validate_json(data), shape, seed)
@@ -132,7 +132,7 @@ def training(
 
     Raises DataError or ArchError.
     """
-    from archc.train.datasets import load_dataset
+    from archc.train.loading import load_dataset
 
     found = Space(request)
     shape = _input_shape(found)
