@@ -34,7 +34,7 @@ SPACES = ("anynetx_a_cifar", "regnetx_cifar")
 
 def drawn(space: str, arguments: argparse.Namespace, directory: Path) -> list[dict[str, Any]]:
     """The table of a population, its specs written."""
-    request = Request(space, arguments.seed, (f"macs in {arguments.macs}",))
+    request = Request(space, arguments.seed, (f"macs in {arguments.macs}",), (("size", arguments.size),))
     with local(min(arguments.jobs, 4)) as executor:
         mapper = executor.map if arguments.jobs > 1 else None
         population = sample(request, arguments.networks, mapper=mapper, most=2_000_000)
@@ -76,6 +76,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--networks", type=int, default=50, help="of each space")
     parser.add_argument("--epochs", type=float, default=10)
     parser.add_argument("--macs", default="36M..=44M")
+    parser.add_argument("--size", type=int, default=32, help="pixels of a side that images are resized to")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--budget", type=float, default=float("inf"), help="seconds")
     parser.add_argument("--jobs", type=int, default=1)

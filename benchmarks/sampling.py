@@ -4,16 +4,20 @@
 
 DIRECTORY is a checkout of facebookresearch/pycls whose requirements are installed; without it archc is measured alone.
 Prints a Markdown table of networks per CPU second. `drawn`: parameters drawn, widths quantised, stages checked.
-`costed`: of those with four stages, multiply-adds known. Then the share of draws with 360 to 400 M multiply-adds.
+`costed`: of those with four stages, multiply-adds known. Then the shares of `--acceptance` draws with four stages and
+with so many multiply-adds, of each; and given pycls, whether its networks cost the same here, and how far the
+distributions of the parameters are apart (Kolmogorov–Smirnov).
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import math
 import sys
 import time
-from collections.abc import Callable
+from bisect import bisect
+from collections.abc import Callable, Iterator
 from itertools import count
 
 from archc.elaborate.values import Rejected
@@ -88,18 +92,69 @@ def rates(
     return drawing, done / (time.process_time() - began)
 
 
-def acceptance(draws: int) -> tuple[float, float]:
-    """The share of draws with four stages, and of those with 360 to 400 M multiply-adds too."""
+def our_macs(draws: int) -> Iterator[tuple[tuple[float, ...], int]]:
+    """(d, w0, wa, wm, g) and multiply-adds of the draws with four stages."""
     space = Space(Request("regnet"))
-    staged = met = 0
     for index in range(draws):
         try:
-            macs = space.cost(index).macs
+            found = space.sampled(index)
         except Rejected:
             continue
-        staged += 1
-        met += 360e6 <= macs <= 400e6
-    return staged / draws, met / draws
+        yield tuple(found.arguments[name] for name in ("d", "w0", "wa", "wm", "g")), found.cost.macs
+
+
+def their_macs(draws: int) -> Iterator[tuple[tuple[float, ...], int]]:
+    """The same by pycls's sampler, quantisation and cost formula, called without its configuration between draws."""
+    import numpy
+    from pycls.core.config import cfg
+    from pycls.models.anynet import AnyNet
+    from pycls.models.regnet import RegNet, generate_regnet
+    from pycls.sweep.config import SAMPLERS
+    from pycls.sweep.samplers import sample_parameters
+
+    numpy.random.seed(0)
+    cfg.MODEL.TYPE, cfg.MODEL.NUM_CLASSES = "regnet", 1000
+    for _ in range(draws):
+        values = sample_parameters({"REGNET": SAMPLERS.REGNET_SAMPLER})
+        drawn = {name.partition(".")[2]: value for name, value in zip(values[::2], values[1::2], strict=True)}
+        _, _, stages, total, _, _ = generate_regnet(drawn["WA"], drawn["W0"], drawn["WM"], drawn["DEPTH"])
+        if stages != total or stages != 4:
+            continue
+        for name, value in drawn.items():
+            cfg.REGNET[name] = value
+        cx = AnyNet.complexity({"h": 224, "w": 224, "flops": 0, "params": 0, "acts": 0}, RegNet.get_params())
+        order = ("DEPTH", "W0", "WA", "WM", "GROUP_W")
+        yield (
+            tuple(drawn[name] for name in order),
+            int(cx["flops"]) - cfg.MODEL.NUM_CLASSES,
+        )  # less the biases
+
+
+def acceptance(name: str, found: list[tuple[tuple[float, ...], int]], draws: int) -> None:
+    """Prints the shares of draws with four stages, and of those within bands of multiply-adds, ± two standard errors."""
+    bands = ((360e6, 400e6), (380e6, 420e6))
+    counts = [len(found), *(sum(low <= macs <= high for _, macs in found) for low, high in bands)]
+    shares = [f"{n / draws:.3%} ± {2 * (n / draws * (1 - n / draws) / draws) ** 0.5:.3%}" for n in counts]
+    print(f"| {name} | {' | '.join(shares)} |", flush=True)
+
+
+def same_costs(found: list[tuple[tuple[float, ...], int]]) -> int:
+    """Of networks drawn by pycls, how many have the same multiply-adds here."""
+    space = Space(Request("regnet"))
+    names = ("d", "w0", "wa", "wm", "g")
+    return sum(space.build(dict(zip(names, values, strict=True))).cost.macs == macs for values, macs in found)
+
+
+def distances(
+    ours: list[tuple[float, ...]], theirs: list[tuple[float, ...]]
+) -> Iterator[tuple[str, float, float]]:
+    """For each parameter, the largest distance between the two distributions, and what chance stays below in 95 %."""
+    bound = 1.358 * math.sqrt(1 / len(ours) + 1 / len(theirs))
+    for name, one, other in zip(("d", "w0", "wa", "wm", "g"), zip(*ours), zip(*theirs), strict=True):  # noqa: B905  # rows are of one length
+        a, b = sorted(one), sorted(other)
+        steps = sorted({*a, *b})
+        gap = max(abs(bisect(a, v + 1e-9) / len(a) - bisect(b, v + 1e-9) / len(b)) for v in steps)
+        yield name, gap, bound
 
 
 def main() -> None:
@@ -108,7 +163,8 @@ def main() -> None:
     )
     parser.add_argument("--pycls")
     parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--acceptance", type=int, default=50_000)
+    parser.add_argument("--acceptance", type=int, default=50_000, help="draws")
+    parser.add_argument("--checked", type=int, default=2_000, help="of pycls's networks costed here too")
     arguments = parser.parse_args()
     gc.disable()  # as `archc sample` does
     samplers = {"archc": ours(Space(Request("regnet")))}
@@ -123,11 +179,21 @@ def main() -> None:
         best = [max(m[i] for m in measured) for i in range(2)]
         worst = [min(m[i] for m in measured) for i in range(2)]
         print(f"| {name} | {worst[0]:,.0f} to {best[0]:,.0f} | {worst[1]:,.0f} to {best[1]:,.0f} |")
-    if arguments.acceptance:
-        staged, met = acceptance(arguments.acceptance)
-        print(
-            f"\n{staged:.2%} of {arguments.acceptance:,} draws have four stages, {met:.3%} 360 to 400 M too."
-        )
+    if not arguments.acceptance:
+        return
+    draws = arguments.acceptance
+    print("\n| | four stages | and 360 to 400 M | and 380 to 420 M |\n|---|---|---|---|")
+    ours_found = list(our_macs(draws))
+    acceptance("archc", ours_found, draws)
+    if arguments.pycls:
+        theirs_found = list(their_macs(draws))
+        acceptance("pycls", theirs_found, draws)
+        checked = theirs_found[: arguments.checked]
+        print(f"\n{same_costs(checked):,} of {len(checked):,} networks drawn by pycls cost the same here.")
+        for name, gap, bound in distances([v for v, _ in ours_found], [v for v, _ in theirs_found]):
+            print(
+                f"{name}: distributions at most {gap:.4f} apart; chance alone stays below {bound:.4f} in 95 %"
+            )
 
 
 if __name__ == "__main__":

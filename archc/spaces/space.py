@@ -10,13 +10,14 @@ from archc.analyses.sections import sections
 from archc.diagnostics import ArchError, Diagnostic, Source, Span
 from archc.elaborate import library
 from archc.elaborate.api import main_name
-from archc.elaborate.arch import draw, elaborate
+from archc.elaborate.arch import Drawn, draw, elaborate
 from archc.elaborate.choosers import RandomChooser
 from archc.elaborate.definition import Definition, definition
 from archc.elaborate.module import Module
 from archc.elaborate.statements import free_names
 from archc.elaborate.values import Failure, OpValue
 from archc.ir import Graph
+from archc.ops.base import Cost
 from archc.spaces.canonical import canonical_hash
 from archc.spaces.literal import literal, ops_in
 from archc.spaces.point_text import to_line
@@ -135,9 +136,13 @@ class Space:
             to_line(answers) if any(isinstance(answer, tuple) for answer in answers.values()) else "",
         )
 
-    def cost(self, index: int) -> Any:
+    def sampled(self, index: int) -> Drawn:
+        """The arguments and cost of a draw, its graph not built; raises as `draw`."""
+        return self._draw(index, True)
+
+    def cost(self, index: int) -> Cost:
         """The cost of a draw, its graph not built; raises as `draw`."""
-        return self._draw(index, True).cost
+        return self.sampled(index).cost
 
     def graph(self, index: int) -> Graph:
         """The network of a draw that was accepted; raises ArchError where it is invalid."""
@@ -154,7 +159,7 @@ class Space:
             raise ArchError(made.diagnostics)
         return made.graph
 
-    def _draw(self, index: int, cost: bool) -> Any:
+    def _draw(self, index: int, cost: bool) -> Drawn:
         chooser = RandomChooser(self.request.seed, index)
         return draw(
             self.target,
