@@ -223,16 +223,16 @@ class ArchRun:
 
     def _outer_ambient(self, frame: ElabFrame) -> None:
         """Put the variants' `set`s around the arch's body, the outermost variant innermost."""
-        known = self.module.ambient_names()
-        for variant in reversed(self.target.variants):
+        for variant, home in self.target.layers:
+            known = home.ambient_names()  # the arch's are among them, as its file is imported
             for statement in variant.body:
                 if not isinstance(statement, ast.SetStmt):
                     continue
                 for binding in statement.bindings:
                     name = binding.name or ""
                     if name not in known:
-                        raise self.module.not_ambient(name, binding.span)
-                    value = ExpressionCompiler(self.module, frozenset()).compile(binding.value)(frame)
+                        raise home.not_ambient(name, binding.span)
+                    value = ExpressionCompiler(home, frozenset()).compile(binding.value)(frame)
                     frame.ambient = frame.ambient.extend(name, value)
                     frame.vars[name] = value
                     self.variant_sets[name] = value
@@ -263,8 +263,8 @@ class ArchRun:
         if not self.target.variants:
             return
         self.claims.clear()
-        for variant in reversed(self.target.variants):
-            compiler = ArchCompiler(self.module, frozenset())
+        for variant, home in self.target.layers:
+            compiler = ArchCompiler(home, frozenset())
             for statement in variant.body:
                 replaced = isinstance(statement, ast.Expect) and variant is not self.target.variants[0]
                 if not isinstance(statement, ast.SetStmt) and not replaced:

@@ -13,17 +13,31 @@ from archc.syntax import ast
 
 @record(frozen=False)
 class Definition:
-    """An arch with the arguments and overrides a variant (of a variant …) puts on it."""
+    """An arch with the arguments and overrides a variant (of a variant …) puts on it.
+
+    module: the file of the arch. variants: outermost first. homes: the file of each.
+    """
 
     name: str
     module: Module
     arch: ast.ArchDef
-    variants: list[ast.VariantDef] = field(default_factory=list)  # outermost first
+    variants: list[ast.VariantDef] = field(default_factory=list)
+    homes: list[Module] = field(default_factory=list)
 
     @property
     def doc(self) -> str:
         docs = [v.doc for v in self.variants] + [self.arch.doc, self.module.tree.doc]
         return next((d for d in docs if d), "")
+
+    @property
+    def outermost(self) -> Module:
+        """The file that was asked for the name: of its variant, else of the arch."""
+        return self.homes[0] if self.homes else self.module
+
+    @property
+    def layers(self) -> list[tuple[ast.VariantDef, Module]]:
+        """Variants and their files, innermost first: the order in which they override."""
+        return list(zip(self.variants, self.homes, strict=True))[::-1]
 
     @property
     def span(self) -> Span:
@@ -33,12 +47,13 @@ class Definition:
 def definition(module: Module, name: str) -> Definition:
     """The arch or variant of that name, its chain of bases followed; raises Failure."""
     variants: list[ast.VariantDef] = []
+    homes: list[Module] = []
     wanted, at = name, module
     span: Span | None = None
     while True:
         declaration = at.declarations.get(wanted)
         if isinstance(declaration, ast.ArchDef):
-            return Definition(name, at, declaration, variants)
+            return Definition(name, at, declaration, variants, homes)
         if declaration is None and wanted in at.imports:
             statement, member = at.imports[wanted]
             if member is not None:
@@ -62,6 +77,7 @@ def definition(module: Module, name: str) -> Definition:
                 ("one variant of the chain must be based on an arch",),
             )  # fmt: skip
         variants.append(declaration)
+        homes.append(at)
         base = declaration.base.function
         if not isinstance(base, ast.Name):
             raise fail(

@@ -121,6 +121,10 @@ class Module:
             *self.declarations, *self.imports, *BUILTINS, *self.library.specials, *primitive_names(), "identity", "with_std",
         ]  # fmt: skip
 
+    def knows(self, name: str) -> bool:
+        """Whether this file declares or imports a name."""
+        return name in self.declarations or name in self.imports
+
     def resolve(self, name: str, span: Span) -> Any:
         """The value of a module-level or builtin name used at `span`; MISSING if there is none, POISON if its
         declaration has a syntax error. Raises Failure."""
@@ -180,11 +184,15 @@ class Module:
             )  # fmt: skip
         self._resolving.add(name)
         try:
-            value = ExpressionCompiler(self, frozenset()).compile(declaration.value)
-            run = Run(self.library.caches, None, self.source.name)
-            return value(ElabFrame(run, {}, self.library.caches.ambient, Body(())))
+            return self.evaluate(declaration.value)
         finally:
             self._resolving.discard(name)
+
+    def evaluate(self, expression: ast.Expr) -> Any:
+        """The value of an expression of this file's names; raises Failure."""
+        run = Run(self.library.caches, None, self.source.name)
+        frame = ElabFrame(run, {}, self.library.caches.ambient, Body(()))
+        return ExpressionCompiler(self, frozenset()).compile(expression)(frame)
 
     def ambient_names(self) -> frozenset[str]:
         """Ambient parameters that some visible op or block declares."""

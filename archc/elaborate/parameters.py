@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MAX_DOMAINS = 1_000
 """How many domains are kept of a parameter whose domain depends on others."""
+MAX_VARIANTS = 1_000
+"""Of how many variants of an arch the arguments are kept."""
 
 Given = tuple[Any, Span]
 """A value and where it was written."""
@@ -47,13 +49,14 @@ class CompiledParam:
 
 @record(frozen=False)
 class Parameters:
-    """All parameters of an arch, and the arguments that variants of it bind."""
+    """All parameters of an arch, and the arguments that variants of it bind: constant ones, by a variant's id.
+
+    Each stands beside its variant, as an id comes back once its object is gone.
+    """
 
     params: list[CompiledParam]
     by_name: dict[str, ast.Param]
-    variants: dict[int, dict[str, Given]] = field(
-        default_factory=dict
-    )  # by the id of a variant, where constant
+    variants: dict[int, tuple[ast.VariantDef, dict[str, Given]]] = field(default_factory=dict)
 
 
 def compile_parameters(module: Module, params: tuple[ast.Param, ...]) -> Parameters:
@@ -109,12 +112,16 @@ def bind_arguments(
 ) -> dict[str, Any]:
     """Each parameter's value: given, else by a variant, else its default, else chosen. Raises Failure."""
     chosen: dict[str, Given] = {}
-    for variant in reversed(target.variants):
-        found = parameters.variants.get(id(variant))
-        if found is None:
-            found = _variant_arguments(target, variant, parameters.by_name, frame)
-            if "pick" not in free_names(variant.base):
-                parameters.variants[id(variant)] = found
+    for variant, home in target.layers:
+        kept = parameters.variants.get(id(variant))
+        if kept is not None and kept[0] is variant:
+            chosen.update(kept[1])
+            continue
+        found = _variant_arguments(target, variant, home, parameters.by_name, frame)
+        if "pick" not in free_names(variant.base):
+            if len(parameters.variants) >= MAX_VARIANTS:
+                parameters.variants.clear()
+            parameters.variants[id(variant)] = variant, found
         chosen.update(found)
     if given:
         chosen.update(_given(target, given, parameters.by_name, frame))
@@ -146,13 +153,18 @@ def _given(
                 did_you_mean(name, params) or (f"it has: {', '.join(params) or 'none'}",),
             )  # fmt: skip
         if isinstance(value, ast.Expr):
-            value = ExpressionCompiler(target.module, frozenset()).compile(value)(frame)
+            value = ExpressionCompiler(target.outermost, frozenset()).compile(value)(frame)
         elif isinstance(value, str) and _wants_op(params[name]):
-            value = ExpressionCompiler(target.module, frozenset()).compile(
-                ast.Name(value, span=params[name].span)
-            )(frame)
+            value = _named(value, target, params[name].span, frame)
         found[name] = (value, params[name].span)
     return found
+
+
+def _named(name: str, target: Definition, span: Span, frame: ElabFrame) -> Any:
+    """An op given by name: one that the file asked for knows, else one that the arch's file does."""
+    known = target.outermost.knows(name)
+    module = target.outermost if known else target.module
+    return ExpressionCompiler(module, frozenset()).compile(ast.Name(name, span=span))(frame)
 
 
 def _argument(
@@ -215,9 +227,14 @@ def _found_domain(compiled: CompiledParam, frame: ElabFrame) -> DomainValues:
 
 
 def _variant_arguments(
-    target: Definition, variant: ast.VariantDef, params: dict[str, ast.Param], frame: ElabFrame
+    target: Definition,
+    variant: ast.VariantDef,
+    home: Module,
+    params: dict[str, ast.Param],
+    frame: ElabFrame,
 ) -> dict[str, Given]:
-    compiler = ExpressionCompiler(target.module, frozenset())
+    """Evaluated in the variant's own file, where they are written."""
+    compiler = ExpressionCompiler(home, frozenset())
     found: dict[str, Given] = {}
     order = list(params)
     for i, arg in enumerate(variant.base.args):

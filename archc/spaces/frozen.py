@@ -57,10 +57,10 @@ def _of_arguments(spec: str, graph: Graph) -> tuple[Space, dict[str, Any]]:
     module, name = library().locate(spec)
     target = definition(module, name or main_name(module))
     arch = target.arch
-    bound: dict[str, ast.Expr] = {}
-    for variant in reversed(target.variants):
+    bound: dict[str, Any] = {}
+    for variant, file in target.layers:
         for i, argument in enumerate(variant.base.args):
-            bound[argument.name or arch.params[i].name] = argument.value
+            bound[argument.name or arch.params[i].name] = file.evaluate(argument.value)
     domains = {p.name for p in arch.params if p.domain is not None}
     point = {key: value for key, value in graph.arguments if key in domains and key in bound}
     if not point:

@@ -201,15 +201,20 @@ def _requirement(text: str) -> ast.Require:
 
 def _open_parameters(target: Definition, given: dict[str, Any]) -> frozenset[str]:
     """Parameters that every draw answers anew."""
-    bound = set(given)
     order = [p.name for p in target.arch.params]
-    for variant in target.variants:
-        bound |= {a.name or order[i] for i, a in enumerate(variant.base.args) if a.name or i < len(order)}
+    bound: dict[str, bool] = {}  # whether by something that picks
+    for variant, _ in target.layers:
+        for i, argument in enumerate(variant.base.args):
+            name = argument.name or (order[i] if i < len(order) else "")
+            bound[name] = "pick" in set(free_names(argument.value))
+    bound |= dict.fromkeys(given, False)
     return frozenset(
         p.name
         for p in target.arch.params
-        if p.name not in bound
-        and ((p.default is None and p.domain is not None) or "pick" in set(free_names(p.default)))
+        if bound.get(
+            p.name,
+            (p.default is None and p.domain is not None) or "pick" in set(free_names(p.default)),
+        )
     )
 
 
