@@ -9,34 +9,44 @@ import torch.nn.functional as F
 from torch import Tensor
 
 FULL = 30.0
+"""The magnitude at which an operation has its own full strength."""
 
 Operation = Callable[[Tensor, Tensor], Tensor]
-"""(N, C, H, W) in [0, 1] and strengths (N,) in [-1, 1], as the same images changed."""
+"""(N, C, H, W) in [0, 1] and strengths (N,), 1 being full, as the same images changed."""
 
 
-def rand_augment(x: Tensor, layers: int, magnitude: float, uniform: Tensor) -> Tensor:
-    """`layers` operations on each image, at ±magnitude of 30; `uniform` is (N, 3·layers) in [0, 1)."""
-    for layer in range(layers):
-        pick, sign = uniform[:, 3 * layer], uniform[:, 3 * layer + 1]
-        which = (pick * len(OPERATIONS)).long()
-        strength = torch.where(sign < 0.5, -1.0, 1.0) * (magnitude / FULL)
-        result = x.clone()
-        for number, operation in enumerate(OPERATIONS.values()):
-            chosen = (which == number).nonzero().flatten()
+def rand_augment(x: Tensor, picks: Tensor, strengths: Tensor) -> Tensor:
+    """The images after their operations.
+
+    picks: (N, layers) numbers of operations, on the CPU: so how many images each one has is known without
+    waiting for the device. strengths: (N, layers), 1 being full, negative the other way.
+    """
+    for which, strength in zip(picks.unbind(1), strengths.unbind(1), strict=True):
+        order = moved(which.argsort(), x.device)
+        counts = torch.bincount(which, minlength=len(OPERATIONS)).tolist()
+        result = torch.empty_like(x)
+        for operation, chosen in zip(OPERATIONS.values(), torch.split(order, counts), strict=True):
             if len(chosen):
-                result[chosen] = operation(x[chosen], strength[chosen])
+                result.index_copy_(0, chosen, operation(x[chosen], strength[chosen]))
         x = result
     return x
+
+
+def moved(values: Tensor, device: torch.device) -> Tensor:
+    """A small tensor of the CPU's on a device, which is not waited for."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
 
 
 def _grey(x: Tensor) -> Tensor:
     if x.shape[1] != 3:
         return x.mean(1, keepdim=True)
-    return (x * x.new_tensor((0.299, 0.587, 0.114)).reshape(1, 3, 1, 1)).sum(1, keepdim=True)
+    red, green, blue = x.unbind(1)
+    return (0.299 * red + 0.587 * green + 0.114 * blue)[:, None]
 
 
-def _blend(other: Tensor, x: Tensor, factor: Tensor) -> Tensor:
-    return torch.lerp(other, x, factor[:, None, None, None]).clamp(0, 1)
+def _blend(other: Tensor, x: Tensor, strength: Tensor) -> Tensor:
+    factor = (1 + 0.9 * strength).clamp(min=0.1)
+    return torch.lerp(other, x, factor[:, None, None, None]).clamp_(0, 1)
 
 
 def _affine(x: Tensor, rows: list[list[Tensor]]) -> Tensor:
@@ -78,30 +88,32 @@ def turn(x: Tensor, strength: Tensor) -> Tensor:
 
 def brightness(x: Tensor, strength: Tensor) -> Tensor:
     """Towards black, or away, by up to 0.9."""
-    return _blend(torch.zeros_like(x), x, 1 + 0.9 * strength)
+    return _blend(torch.zeros_like(x), x, strength)
 
 
 def contrast(x: Tensor, strength: Tensor) -> Tensor:
     """Towards the mean grey, or away."""
-    return _blend(_grey(x).mean((1, 2, 3), keepdim=True).expand_as(x), x, 1 + 0.9 * strength)
+    return _blend(_grey(x).mean((1, 2, 3), keepdim=True).expand_as(x), x, strength)
 
 
 def colour(x: Tensor, strength: Tensor) -> Tensor:
     """Towards grey, or away."""
-    return _blend(_grey(x).expand_as(x), x, 1 + 0.9 * strength)
+    return _blend(_grey(x).expand_as(x), x, strength)
 
 
 def sharpness(x: Tensor, strength: Tensor) -> Tensor:
     """Towards a smoothed image, or away; the border stays."""
-    kernel = x.new_tensor([[1.0, 1, 1], [1, 5, 1], [1, 1, 1]]).div_(13).expand(x.shape[1], 1, 3, 3)
+    inner = F.avg_pool2d(x, 3, 1) * (9 / 13) + x[:, :, 1:-1, 1:-1] * (
+        4 / 13
+    )  # PIL's kernel: 1, in the middle 5
     smooth = x.clone()
-    smooth[:, :, 1:-1, 1:-1] = F.conv2d(x, kernel, groups=x.shape[1])
-    return _blend(smooth, x, 1 + 0.9 * strength)
+    smooth[:, :, 1:-1, 1:-1] = inner
+    return _blend(smooth, x, strength)
 
 
 def posterize(x: Tensor, strength: Tensor) -> Tensor:
     """Down to 4 bits of the 8."""
-    bits = (8 - (4 * strength.abs()).round())[:, None, None, None]
+    bits = (8 - (4 * strength.abs().clamp(max=1)).round())[:, None, None, None]
     step = 2 ** (8 - bits)
     return ((x * 255).round() / step).floor() * step / 255
 

@@ -91,7 +91,7 @@ class Schedule(_Table):
 
 
 class Augment(_Table):
-    """Per example, on the device; strengths are of a pixel range of 1."""
+    """Per example, on the device (but for random parts of streamed images); strengths are of a pixel range of 1."""
 
     flip: Literal["none", "random", "alternating"] = "none"
     resized_crop: float = Field(
@@ -103,7 +103,22 @@ class Augment(_Table):
     rotation: float = Field(default=0.0, ge=0, le=180, description="largest angle, degrees")
     rand_layers: int = Field(default=0, ge=0, description="RandAugment: operations an image goes through")
     rand_magnitude: float = Field(
-        default=10.0, ge=0, le=30, description="RandAugment: strength, of 30 at most"
+        default=10.0, ge=0, le=60,
+        description="RandAugment: strength, 30 being an operation's own full one; papers after TensorFlow's code or timm's count to 10",
+    )  # fmt: skip
+    rand_std: float = Field(default=0.0, ge=0, description="RandAugment: deviation of the strength")
+    rand_prob: float = Field(default=1.0, ge=0, le=1, description="RandAugment: how likely an operation is")
+    jitter: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="largest change of brightness, contrast and saturation, as a share",
+    )
+    lighting: float = Field(
+        default=0.0, ge=0, description="deviation of AlexNet's changes of colour along ImageNet's main axes"
+    )
+    erase: float = Field(
+        default=0.0, ge=0, le=1, description="probability of a rectangle of random pixels (RandomErasing)"
     )
     mixup: float = Field(default=0.0, ge=0, description="α of MixUp's beta distribution")
     cutmix: float = Field(

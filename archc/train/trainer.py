@@ -104,9 +104,11 @@ class Trainer:
         torch.manual_seed(seed_of(recipe.seed, "dropout", ranks.rank))
         self.data = data
         mean, std = data.statistics()
+        done = {"resized_crop": 0.0} if isinstance(data.train, Stream) else {}  # by those who decode
         self.augmenter = Augmenter(
-            recipe.augment, mean, std, len(data.classes), recipe.seed, ranks.device, recipe.label_smoothing
-        )
+            recipe.augment.model_copy(update=done), mean, std, len(data.classes), recipe.seed, ranks.device,
+            recipe.label_smoothing,
+        )  # fmt: skip
         self.batches = Batches(
             len(data.train), recipe.data.batch, recipe.seed, ranks.rank, ranks.world, *data.train.runs
         )

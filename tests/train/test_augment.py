@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import math
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from archc.train.augment import Augmenter, Place, crop, rotate, square
+from archc.train.augment import Augmenter, Place, crop, resized_part, rotate, square
 from archc.train.batches import Batches
 from archc.train.datasets import DataError
+from archc.train.decoding import TRIES
 from archc.train.rand_augment import OPERATIONS, rand_augment
 from archc.train.recipe import Augment
 from tests.peers import import_torchvision
@@ -39,6 +42,8 @@ def functional() -> Any:
 
 EVERYTHING: list[dict[str, Any]] = [
     {}, {"flip": "random"}, {"flip": "alternating"}, {"crop": 2}, {"cutout": 4}, {"noise": 0.1}, {"rotation": 15},
+    {"resized_crop": 0.1}, {"erase": 0.7}, {"jitter": 0.4}, {"lighting": 0.1}, {"crop": 2, "flip": "random"},
+    {"rand_layers": 2, "rand_prob": 0.5, "rand_std": 3},
     {"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 0.2, "cutmix": 1.0}, {"rand_layers": 2},
     {"one_of": {"none": 0.4, "noise": 0.2, "rotation": 0.2, "flip": 0.2}, "noise": 0.1, "rotation": 15},
 ]  # fmt: skip
@@ -147,8 +152,10 @@ def test_one_of_keeps_its_probabilities() -> None:
     same = flipped = 0
     for step in range(60):
         images, _ = applied(made, step)
-        same += sum(bool(torch.equal(a, b)) for a, b in zip(images, plain, strict=True))
-        flipped += sum(bool(torch.equal(a, b.flip(2))) for a, b in zip(images, plain, strict=True))
+        same += sum(bool(torch.allclose(a, b, atol=1e-5)) for a, b in zip(images, plain, strict=True))
+        flipped += sum(
+            bool(torch.allclose(a, b.flip(2), atol=1e-5)) for a, b in zip(images, plain, strict=True)
+        )
     assert same / 1920 == pytest.approx(0.4, abs=0.05)
     assert flipped / 1920 == pytest.approx(0.2, abs=0.04)
 
@@ -203,9 +210,133 @@ def test_shears_move_rows_by_their_distance_from_the_centre(name: str, axis: int
 
 def test_rand_augment_gives_images_operations_of_their_own() -> None:
     x = IMAGES[:1].expand(64, -1, -1, -1) / 255
-    uniform = torch.rand(64, 3, generator=torch.Generator().manual_seed(0))
-    found = rand_augment(x, 1, 15, uniform)
+    picks = torch.randint(len(OPERATIONS), (64, 1), generator=torch.Generator().manual_seed(0))
+    found = rand_augment(x, picks, torch.full((64, 1), 0.5))
     assert len({f.numpy().tobytes() for f in found}) >= len(OPERATIONS) - 2
+    for image, pick in zip(found, picks[:, 0].tolist(), strict=True):
+        alone = list(OPERATIONS.values())[pick](x[:1], torch.tensor([0.5]))
+        torch.testing.assert_close(image, alone[0])
+
+
+def test_rand_augment_leaves_images_out_and_varies_its_strength() -> None:
+    plain = augmenter().normalised(IMAGES)
+    never, _ = applied(augmenter(rand_layers=2, rand_prob=0.0))
+    torch.testing.assert_close(never, plain)
+    fixed, _ = applied(augmenter(rand_layers=1, rand_magnitude=15))
+    varied, _ = applied(augmenter(rand_layers=1, rand_magnitude=15, rand_std=5))
+    assert 5 < sum(not torch.equal(a, b) for a, b in zip(fixed, varied, strict=True)) < 32
+
+
+GEOMETRY = ("shear_x", "shear_y", "translate_x", "translate_y", "turn")
+
+
+@pytest.mark.parametrize("name", GEOMETRY)
+@pytest.mark.parametrize("strength", [-0.6, 0.5])
+def test_geometric_operations_agree_with_torchvision(name: str, strength: float) -> None:
+    tv = functional()
+    x = torch.rand(2, 3, 21, 17, generator=torch.Generator().manual_seed(0))
+    plain: dict[str, Any] = {"angle": 0.0, "translate": [0, 0], "scale": 1.0, "shear": [0.0, 0.0]}
+    degrees = math.degrees(math.atan(0.3 * strength))
+    changes: dict[str, dict[str, Any]] = {
+        "shear_x": {"shear": [degrees, 0.0]}, "shear_y": {"shear": [0.0, degrees]},
+        "translate_x": {"translate": [round(0.45 * 17 * strength), 0]},
+        "translate_y": {"translate": [0, round(0.45 * 21 * strength)]}, "turn": {"angle": 30 * strength},
+    }  # fmt: skip
+    kind = import_torchvision().transforms.InterpolationMode.NEAREST
+    if name.startswith("translate"):  # by whole pixels, which theirs are
+        strength = changes[name]["translate"][name == "translate_y"] / (
+            0.45 * (17 if name[-1] == "x" else 21)
+        )
+    either = []
+    for sign in (1, -1):  # which way is positive differs from function to function there; both ways are drawn
+        theirs = torch.stack(
+            [tv.affine(image, **{**plain, **changes[name]}, interpolation=kind) for image in x]
+        )
+        ours = OPERATIONS[name](x, torch.full((2,), sign * strength))
+        either.append(float((ours != theirs).float().mean()))
+    assert min(either) < 0.03  # a pixel on the edge between two may fall to either
+    assert max(either) > 0.3
+
+
+def test_random_parts_of_images_in_memory_are_their_parts() -> None:
+    x = torch.arange(24.0).reshape(1, 1, 1, 24).expand(400, 1, 24, 24) / 24
+    x = torch.cat([x, x.transpose(2, 3)], 1)
+    uniform = torch.rand(400, 2 * TRIES + 2, generator=torch.Generator().manual_seed(0))
+    found = resized_part(x, 0.25, uniform)
+    across = (found[:, 0, 12, 20] - found[:, 0, 12, 3]) * 24 / 17  # of the side, for each pixel of the result
+    down = (found[:, 1, 20, 12] - found[:, 1, 3, 12]) * 24 / 17
+    area, ratio = across * down, across / down
+    assert 0.22 < float(area.min()) < 0.3
+    assert 0.9 < float(area.max()) <= 1.01
+    assert 0.74 < float(ratio.min()) < 0.8
+    assert 1.25 < float(ratio.max()) < 1.35
+    torch.testing.assert_close(resized_part(x, 1.0, uniform), x, rtol=0, atol=1e-5)
+
+
+def test_erased_rectangles_have_their_size_and_share() -> None:
+    images = torch.full((512, 3, 32, 32), 100, dtype=torch.uint8)
+    found, _ = augmenter(erase=0.5)(images, torch.zeros(512).long(), torch.arange(512), Place(0, 512))
+    changed = (found != augmenter().normalised(images)).any(1)
+    shares = changed.float().mean((1, 2))
+    erased = shares[shares > 0]
+    assert 0.42 < len(erased) / 512 < 0.58
+    assert float(erased.min()) < 0.05
+    assert 0.33 < float(erased.max()) < 0.43
+    tall, wide = changed.any(2).sum(1), changed.any(1).sum(1)
+    assert torch.equal(changed.sum((1, 2)), tall * wide)  # rectangles, whole
+    inside = found.permute(0, 2, 3, 1)[changed]
+    assert float(inside.mean()) == pytest.approx(0, abs=0.02)  # even over the range of the pixels
+    assert float(inside.std()) == pytest.approx(4 / 12**0.5, rel=0.02)
+
+
+def test_jitter_stays_within_its_share() -> None:
+    images = torch.full((256, 3, 6, 6), 100, dtype=torch.uint8)
+    found, _ = augmenter(jitter=0.4)(images, torch.zeros(256).long(), torch.arange(256), Place(0, 256))
+    level = (found * 0.25 + 0.5) * 255 / 100  # grey without contrast: brightness alone shows
+    assert 0.6 <= float(level.min()) < 0.63
+    assert 1.37 < float(level.max()) <= 1.4001
+
+
+def test_lighting_moves_along_the_axes_of_colour() -> None:
+    images = torch.full((4096, 3, 2, 2), 100, dtype=torch.uint8)
+    found, _ = augmenter(lighting=0.1)(images, torch.zeros(4096).long(), torch.arange(4096), Place(0, 4096))
+    moved = (found - augmenter().normalised(images))[:, :, 0, 0] * 0.25
+    values, axes = torch.linalg.eigh(moved.T @ moved / 4096)
+    assert values.flip(0).sqrt().tolist() == pytest.approx([0.02175, 0.00188, 0.00045], rel=0.05)
+    first = axes[:, 2] * axes[0, 2].sign()
+    torch.testing.assert_close(first, torch.tensor([0.5675, 0.5808, 0.5836]), rtol=0, atol=0.01)
+    with pytest.raises(DataError, match="three channels"):
+        Augmenter(Augment(lighting=0.1), (0.5,), (0.5,), 10, 0, CPU)
+
+
+class Launches(TorchDispatchMode):
+    """Notes operations whose result the host would have to wait for."""
+
+    WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "unique", "repeat_interleave")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.overloadpacket.__name__
+        masks = [
+            i
+            for i in (args[1] if name.startswith("index") and isinstance(args[1], (list, tuple)) else ())
+            if i is not None
+        ]
+        if name in self.WAITING or any(m.dtype == torch.bool for m in masks):
+            self.waits.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("changes", EVERYTHING, ids=str)
+def test_nothing_waits_for_the_device(changes: dict[str, Any]) -> None:
+    made = augmenter(0.1, **changes)
+    made.seed(0, 0)
+    with Launches() as launches:
+        made(IMAGES, LABELS, INDICES, Place(0, 32))
+    assert launches.waits == []
 
 
 def test_an_epoch_sees_every_example_once_whatever_the_world() -> None:
