@@ -42,7 +42,9 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 @click.command(epilog=EPILOG)
 @spec_argument
 @click.option("--recipe", required=True, metavar="RECIPE", help="A shipped recipe, or a TOML file.")
-@click.option("--data", metavar="DATA", help="digits, synthetic, a folder, a parquet file, NAME:PATH.")
+@click.option(
+    "--data", metavar="DATA", help="digits, synthetic, a folder, a parquet file, NAME:PATH, hf:OWNER/NAME."
+)
 @click.option(
     "-o",
     "directory",

@@ -95,8 +95,10 @@ def _read(data: Data, shape: tuple[int, ...], test_shape: tuple[int, ...], rando
 def _place(data: Data) -> Path:
     if data.name == "hub":
         return download(data.path)
+    if not data.path:
+        raise DataError(f"the recipe is for {data.name} data; say where it is: --data PATH, or data.path")
     path = Path(data.path)
-    if not data.path or not path.exists():
+    if not path.exists():
         raise DataError(f"data.path {data.path!r} does not exist")
     return path
 

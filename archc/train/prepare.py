@@ -36,12 +36,14 @@ def data_changes(text: str) -> list[str]:
     name, colon, path = text.partition(":")
     if text in NAMED:
         return [f"data.name={text}"]
+    if name == "hf":
+        return ["data.name=hub", f"data.path='{path}'"]
     if colon and name in Data.model_fields["name"].annotation.__args__:  # type: ignore[union-attr]  # a Literal
         return [f"data.name={name}", f"data.path='{path}'"]
     place = Path(text)
     if not place.exists():
         raise DataError(
-            f"no data {text!r}: give digits, synthetic, a folder, a parquet file, or cifar10:FOLDER"
+            f"no data {text!r}: give digits, synthetic, a folder, a parquet file, cifar10:FOLDER, or hf:OWNER/NAME"
         )
     if place.suffix == ".parquet" or (place.is_dir() and any(place.rglob("*.parquet"))):
         kind = "parquet"
@@ -68,12 +70,29 @@ def prepare(
     known = parameters(spec)
     chosen = {k: v for k, v in recipe.arguments.items() if k in known} | arguments
     graph = load(spec, input=input, **chosen)
+    if recipe.data.size and input is None:
+        input = (graph.inputs[0].shape[0], recipe.data.size, recipe.data.size)
+        graph = load(spec, input=input, **chosen)
     data = read(recipe.data, graph.inputs[0].shape, recipe.seed, recipe.augment.resized_crop)
     if "classes" in known and "classes" not in chosen:
-        graph = load(spec, input=input, **chosen, classes=len(data.classes))
+        chosen["classes"] = len(data.classes)
+        graph = load(spec, input=input, **chosen)
+    if data.test_shape != data.shape:
+        _check_sizes(graph, load(spec, input=data.test_shape, **chosen))
     outputs = graph.nodes[graph.outputs[0].node].shape
     if len(outputs) != 1 or outputs[0] < len(data.classes):
         raise DataError(f"{graph.name} gives {outputs}, but the data has {len(data.classes)} classes")
     if len(graph.inputs) != 1:
         raise DataError(f"{graph.name} has {len(graph.inputs)} inputs; images are one")
     return Prepared(graph, data)
+
+
+def _check_sizes(trained: Graph, tested: Graph) -> None:
+    """Raises DataError where the network at the size it is tested at has other weights."""
+    if [n.op.roles() and n.cost.params for n in trained.nodes] != [
+        n.op.roles() and n.cost.params for n in tested.nodes
+    ]:
+        raise DataError(
+            f"{trained.name} has other weights at {tested.inputs[0].shape} than at {trained.inputs[0].shape}: "
+            "data.test_size is for networks that end in a global pool"
+        )
