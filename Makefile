@@ -59,7 +59,7 @@ clean:
 # they pin a torch of their own.
 .stamps/dev: .stamps/core
 	tools/install.sh -e '.[dev]'
-	tools/install.sh --no-deps torchvision timm huggingface_hub pyyaml tqdm filelock fsspec packaging pillow
+	tools/install.sh --no-deps torchvision timm pyyaml tqdm filelock fsspec packaging pillow
 	tools/install.sh fvcore torchinfo iopath portalocker
 	tools/install.sh --no-deps thop ptflops
 	tools/chromium.sh

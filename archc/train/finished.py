@@ -89,9 +89,15 @@ class Evaluation:
 
 def evaluate(run: Finished, recipe: Recipe) -> Evaluation:
     """How a run does on the held-out examples of the data a recipe names. Raises DataError."""
-    data = load_dataset(recipe.data, run.graph.inputs[0].shape, recipe.seed)
-    if len(data.classes) != len(run.result["classes"]):
-        raise DataError(f"the data has {len(data.classes)} classes, the network {len(run.result['classes'])}")
+    about = recipe.data.model_copy(update={"stream": True})  # else the training images are decoded too
+    data = load_dataset(about, run.graph.inputs[0].shape, recipe.seed)
+    known = run.result["classes"]
+    if len(data.classes) != len(known):
+        raise DataError(f"the data has {len(data.classes)} classes, the network {len(known)}")
+    if list(data.classes) != known and set(data.classes) == set(known):
+        raise DataError(
+            f"the data has the network's classes in another order: {', '.join(data.classes[:5])}, …"
+        )
     return score(run, HeldOut(data.test, recipe.data, run.device), data.classes)
 
 

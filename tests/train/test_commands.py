@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from archc.cli.main import main
+from tests.train.test_data import hub, png
 from tests.train.tiny import SPEC
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +68,51 @@ def test_predict_says_what_is_no_image(run: Run, tmp_path: Path) -> None:
     code, out, err = run("predict", "runs/tiny-quickstart", "b.png")
     assert (code, out) == (1, "")
     assert "b.png cannot be read as an image" in err
+
+
+@pytest.mark.parametrize("kind", ["folder", "parquet", "stream"])
+def test_evaluate_takes_data_of_every_kind(run: Run, tmp_path: Path, kind: str) -> None:
+    pictures(tmp_path / "cats", 8)
+    data = tmp_path / "cats"
+    if kind == "parquet":
+        data = tmp_path / "shards"
+        data.mkdir()
+        hub(data / "train-00000-of-00001.parquet", [0, 1] * 40, ["cat", "dog"])
+        hub(data / "test-00000-of-00001.parquet", [0, 1] * 5, ["cat", "dog"])
+    changes = ["--set", "data.batch=8", *(["--set", "data.stream=true"] if kind == "stream" else [])]
+    assert run("train", "tiny.arch", *SMALL, "--data", str(data), *changes, "-o", "r")[0] == 0
+    code, out, _ = run("evaluate", "r", "--device", "cpu", "--format", "json")
+    assert code == 0
+    assert set(json.loads(out)["classes"]) == {"cat", "dog"}
+    picture = tmp_path / "cats" / "cat" / "0.png"
+    code, out, _ = run("predict", "r", str(picture), str(picture.with_name("1.png")), "--top", "5")
+    assert code == 0
+    assert [line.split(": ")[0] for line in out.splitlines()] == [
+        str(picture),
+        str(picture.with_name("1.png")),
+    ]
+    assert out.count("%") == 4  # two classes are all there are
+    code, _, err = run("evaluate", "r", "--device", "cpu", "--data", "digits")
+    assert (code, "10 classes, the network 2" in err) == (1, True)
+    (tmp_path / "cats" / "cat" / "4.png").write_bytes(b"no")  # every fifth is held out
+    code, _, err = run("evaluate", "r", "--device", "cpu", "--data", str(tmp_path / "cats"))
+    assert (code, "1 of 3" in err, "cat/4.png" in err) == (1, True, True)
+
+
+def test_evaluate_refuses_classes_in_another_order(run: Run, tmp_path: Path) -> None:
+    for name, names in (("a", ["cat", "dog"]), ("b", ["dog", "cat"])):
+        (tmp_path / name).mkdir()
+        hub(tmp_path / name / "train.parquet", [0, 1] * 40, names)
+    assert run("train", "tiny.arch", *SMALL, "--data", "a", "--set", "data.batch=8", "-o", "r")[0] == 0
+    code, _, err = run("evaluate", "r", "--device", "cpu", "--data", "b")
+    assert (code, "in another order" in err) == (1, True)
+
+
+def pictures(place: Path, count: int) -> None:
+    for label, name in enumerate(("cat", "dog")):
+        (place / name).mkdir(parents=True)
+        for number in range(count):
+            (place / name / f"{number}.png").write_bytes(png(label, 9 + number))
 
 
 def test_seeds_are_runs_of_their_own_with_their_mean(run: Run) -> None:

@@ -219,9 +219,7 @@ def test_what_the_hub_does_not_have_is_said(served: type[Hub]) -> None:
         download("some/../one")
 
 
-def test_offline_without_a_download_is_said(
-    served: type[Hub], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_offline_without_a_download_is_said(served: type[Hub], monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
