@@ -19,6 +19,9 @@ from archc.diagnostics import NOWHERE, ArchError, Diagnostic
 from archc.ir.graph import Graph, Node
 from archc.ops.base import elements
 
+PASSED_ON = frozenset({"add", "concat"})
+"""Ops whose backward pass hands on the gradient as it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Device:
@@ -91,18 +94,42 @@ def device_reported_as(name: str) -> Device | None:
 def roofline(graph: Graph, on: Device, batch: int = 1, dtype: str = "float32") -> tuple[OpTime, ...]:
     """The bound of every op of a forward pass in eval mode, in order. Raises ArchError (E0811) where the device
     has no figure for the dtype."""
-    if dtype not in on.peak:
-        raise _bad(f"{on.name} has no peak for {dtype}", f"it has: {', '.join(on.peak)}")
-    found = []
+    _check(on, dtype)
+    return tuple(
+        _bound(node, on, dtype, node.cost.flops * batch, traffic(graph, node, batch, dtype))
+        for node in graph.nodes
+        if not node.train_only and not _is_free(node)
+    )
+
+
+def training_roofline(
+    graph: Graph, on: Device, batch: int = 1, dtype: str = "float32"
+) -> dict[int, tuple[OpTime, OpTime]]:
+    """The bounds of every op's forward and backward pass in training, by node; train-only ops too.
+
+    Backward, a convolution or linear layer does its arithmetic twice, any other op once; it reads the gradient of
+    its output, its inputs and its parameters, and writes the gradients of these; a sum or concatenation passes the
+    gradient on. Raises ArchError (E0811) as `roofline` does.
+    """
+    _check(on, dtype)
+    found = {}
     for node in graph.nodes:
-        if node.train_only or node.op.kind == "input" or _is_free(node):
+        if _is_free(node):
             continue
         flops, moved = node.cost.flops * batch, traffic(graph, node, batch, dtype)
-        parts = {"compute": flops / on.peak[dtype], "memory": moved / on.bandwidth}
-        bound = max(parts, key=lambda k: parts[k])
-        by = bound if parts[bound] >= on.overhead else "overhead"
-        found.append(OpTime(node, flops, moved, parts[bound] + on.overhead, by))
-    return tuple(found)
+        forward = _bound(node, on, dtype, flops, moved)
+        twice = node.op.kind in ("conv", "linear")
+        inside = moved - elements(node.shape) * batch * BYTES[dtype]
+        back = (0, 0) if node.op.name in PASSED_ON else (flops * (1 + twice), moved + inside)
+        found[node.id] = forward, _bound(node, on, dtype, *back)
+    return found
+
+
+def _bound(node: Node, on: Device, dtype: str, flops: int, moved: int) -> OpTime:
+    parts = {"compute": flops / on.peak[dtype], "memory": moved / on.bandwidth}
+    bound = max(parts, key=lambda k: parts[k])
+    by = bound if parts[bound] >= on.overhead else "overhead"
+    return OpTime(node, flops, moved, parts[bound] + on.overhead, by)
 
 
 def traffic(graph: Graph, node: Node, batch: int = 1, dtype: str = "float32") -> int:
@@ -111,8 +138,13 @@ def traffic(graph: Graph, node: Node, batch: int = 1, dtype: str = "float32") ->
     return ((read + elements(node.shape)) * batch + node.cost.params + node.cost.buffers) * BYTES[dtype]
 
 
+def _check(on: Device, dtype: str) -> None:
+    if dtype not in on.peak:
+        raise _bad(f"{on.name} has no peak for {dtype}", f"it has: {', '.join(on.peak)}")
+
+
 def _is_free(node: Node) -> bool:
-    return node.op.name in VIEWS or node.op.kind == "regularize"
+    return node.op.name in VIEWS or node.op.kind in ("regularize", "input")
 
 
 def _positive(value: Any) -> float:

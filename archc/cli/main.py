@@ -30,6 +30,7 @@ COMMANDS = (
     "memory",
     "field",
     "roofline",
+    "profile",
     "signal",
     "draw",
     "report",

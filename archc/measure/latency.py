@@ -40,13 +40,6 @@ def measure_latency(
     """Run a compiled graph on random inputs with torch's current number of threads."""
     kind: torch.dtype = getattr(torch, dtype)
     times: dict[int, list[float]] = {}
-    names = {
-        (scope.path, item.name): item.node.id
-        for scope in walk(plan(graph))
-        for item in scope.items
-        if item.node
-    }
-    prefixes: dict[int, str] = {}
     last = [0.0]
 
     def now() -> float:
@@ -54,17 +47,16 @@ def measure_latency(
             torch.cuda.synchronize()
         return time.perf_counter()
 
-    def trace(owner: nn.Module, name: str, value: Tensor) -> None:
+    def seen(node: int, value: Tensor) -> None:
         at = now()
-        times.setdefault(names[prefixes[id(owner)], name], []).append(at - last[0])
+        times.setdefault(node, []).append(at - last[0])
         last[0] = at
 
     inputs = [torch.randn(batch, *n.shape, device=device, dtype=kind) for n in graph.inputs]
     with torch.inference_mode():
         plain = torch_module.compile(graph).to(device, kind).eval()
         seconds = _repeat(lambda: plain(*inputs), now, runs, warm)
-        traced = torch_module.compile(graph, trace=trace).to(device, kind).eval()
-        prefixes.update((id(m), name) for name, m in traced.named_modules())
+        traced = compile_traced(graph, seen).to(device, kind).eval()
         for i in range(warm + runs):
             if i == warm:
                 times.clear()
@@ -73,18 +65,43 @@ def measure_latency(
     return Latency(statistics.median(seconds), runs, {k: statistics.median(v) for k, v in times.items()})
 
 
+def compile_traced(graph: Graph, seen: Callable[[int, Tensor], None]) -> nn.Module:
+    """The module of a graph, telling `seen` the id of every node that made a value, with the value, as it runs."""
+    nodes = {
+        (scope.path, item.name): item.node.id
+        for scope in walk(plan(graph))
+        for item in scope.items
+        if item.node
+    }
+    paths: dict[int, str] = {}
+
+    def trace(owner: nn.Module, name: str, value: Tensor) -> None:
+        seen(nodes[paths[id(owner)], name], value)
+
+    module = torch_module.compile(graph, trace=trace)
+    paths.update((id(m), path) for path, m in module.named_modules())
+    return module
+
+
+def host_clock() -> Callable[[], float]:
+    """Seconds of the CPU: the process's own with one thread, which work beside it does not lengthen, else the wall's."""
+    return time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+
+
 def calibrate(dtype: str = "float32", *, device: str = "cpu", runs: int = 5) -> tuple[float, float, float]:
     """(operations a second, bytes a second, seconds an op) of this machine, at best.
 
     The faster of products of 1024 × 1024 matrices and of 3×3 convolutions, whose operations are counted as if
-    no fast algorithm were used; copies of 256 MB; ReLUs of one element. The fastest run counts.
+    no fast algorithm were used; copies of 256 MB; ReLUs of one element. The fastest run counts, by `host_clock`.
     """
     kind: torch.dtype = getattr(torch, dtype)
+    clock = host_clock()
 
     def now() -> float:
         if device == "cuda":
             torch.cuda.synchronize()
-        return time.perf_counter()
+            return time.perf_counter()
+        return clock()
 
     a, b = (torch.randn(1024, 1024, device=device, dtype=kind) for _ in range(2))
     source = torch.ones(256 * 2**20 // a.element_size(), device=device, dtype=kind)

@@ -57,7 +57,7 @@ def _unit_norms(tensors: Sequence[Tensor]) -> Tensor:
 def _rows(tensor: Tensor) -> Tensor:
     """(units, elements of one), without a copy in either memory format; the order of elements is of no matter."""
     if tensor.ndim < 2:
-        return tensor.reshape(1, -1)
+        return tensor.reshape(1, tensor.numel())  # a shard may be empty
     if tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last):
         tensor = tensor.permute(0, 2, 3, 1)
     return tensor.flatten(1)

@@ -27,6 +27,7 @@ arch plain() {
   input 1 x 8 x 8
   stem conv(5, 3, bias = true) -> relu
   stage conv(6, 3, 2) -> gain(init = 0.5) -> relu
+  stage conv(1, 1, bias = true) -> relu -> conv(6, 1)
   head global_avg_pool -> linear(10)
 }
 """

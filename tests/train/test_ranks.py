@@ -135,7 +135,7 @@ def assert_cut(place: Path) -> None:
     for name, whole in load_file(place / "model.safetensors").items():
         parts = [part[name] for part in held]
         assert sum(parts) == whole.numel() or (whole.ndim == 0 and parts == [1, 1])
-        assert whole.ndim == 0 or max(parts) <= 0.6 * whole.numel()
+        assert whole.ndim == 0 or max(parts) <= 0.6 * whole.numel() or len(whole) == 1
 
 
 @pytest.mark.parametrize("run", [{}, {"shard": True, "precision": "fp16"}], ids=["whole", "sharded"])
