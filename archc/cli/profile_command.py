@@ -67,14 +67,12 @@ def command(
     graph = load_graph(spec, params, input_, sample)
     on = device_named(device_file) if device_file else None
     with needs_torch("profile"):
-        import torch
-
+        from archc.measure.bench import has_device
         from archc.measure.profile import profile
 
-    if device == "cuda" and not torch.cuda.is_available():
+    if not has_device(device):
         raise click.ClickException("torch sees no CUDA device here: use --device cpu")
-    torch.set_num_threads(threads)
-    found = profile(graph, batch, dtype, device=device, on=on, steps=steps)
+    found = profile(graph, batch, dtype, device=device, on=on, threads=threads, steps=steps)
     slowest = sorted(found.ops, key=lambda op: -op.seconds)[:ops]
     if format_ == "json":
         print_json(_to_dict(graph.name, batch, dtype, found))

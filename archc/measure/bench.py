@@ -115,7 +115,7 @@ def bench(
 
     inputs: shapes without the batch. A subject that cannot run gives a row with the error.
     """
-    with _threads(how.threads):
+    with with_threads(how.threads):
         for mode in modes:
             for batch in batches if mode in ("forward", "train") else (None,):
                 try:
@@ -214,7 +214,8 @@ def _guarded(name: str, work: Callable[[], T]) -> Callable[[], T]:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def with_threads(count: int) -> Iterator[None]:
+    """Within it, torch has so many threads of the CPU."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

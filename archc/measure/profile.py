@@ -16,6 +16,7 @@ from archc.analyses.roofline import Device, device_reported_as, training_rooflin
 from archc.analyses.sections import sections
 from archc.backends import torch_module
 from archc.ir import Graph, Node
+from archc.measure.bench import with_threads
 from archc.measure.latency import calibrate, compile_traced, host_clock
 
 START = -1
@@ -66,16 +67,21 @@ def profile(
     *,
     device: str = "cpu",
     on: Device | None = None,
+    threads: int = 1,
     steps: int = 5,
     warm: int = 2,
 ) -> Profile:
-    """Train on random inputs with torch's current number of threads, and split the time.
+    """Train on random inputs with so many threads of the CPU, and split the time.
 
     dtype: float32, or what to autocast to. on: whose roofline; default: the GPU where archc knows it, else this
     machine, calibrated now. A pass is split at the ends of ops: what follows one, up to the next one's end, is the
     next one's. On the CPU it is the process's own time with one thread, else the clock's; on a GPU the stream's.
     """
-    on = on or _this_device(device, dtype)
+    with with_threads(threads):
+        return _profile(graph, batch, dtype, device, on or _this_device(device, dtype), steps, warm)
+
+
+def _profile(graph: Graph, batch: int, dtype: str, device: str, on: Device, steps: int, warm: int) -> Profile:
     kind: torch.dtype = getattr(torch, dtype)
     inputs = [torch.randn(batch, *node.shape, device=device) for node in graph.inputs]
 

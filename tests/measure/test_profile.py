@@ -58,7 +58,6 @@ def test_backward_traffic_is_of_gradients_inputs_and_weights(spec: Path) -> None
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_every_op_is_timed_both_ways(spec: Path, dtype: str) -> None:
-    torch.set_num_threads(1)
     on = Device("given", "", {dtype: 1e9}, 1e9, 1e-9)
     found = profile(archc.load(spec), 4, dtype, on=on, steps=2, warm=1)
     assert [s.name for s in found.sections] == ["stem", "s1", "head", "(outside)"]
