@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from archc.backends.torch_names import attribute, fresh
 from archc.diagnostics import NOWHERE, ArchError, Diagnostic
 from archc.ir import Graph, Node, Scope
+from archc.ops.choice import OPTION
 from archc.ops.torch_code import Argument, Call, TorchCode
 
 INFIX = {"operator.add": "+", "operator.mul": "*"}
@@ -138,7 +139,7 @@ def _scope(
         name = graph.scopes[child_index].name
         if not child.items:
             continue
-        if not any(item.has_state for item in child.items):
+        if graph.scopes[child_index].block != OPTION and not any(item.has_state for item in child.items):
             for item in child.items:
                 item.name = f"{name}.{item.name}"
             items += child.items

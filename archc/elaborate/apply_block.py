@@ -150,12 +150,38 @@ def _elaborate_block(
         run.stack.pop()
         run.depth -= 1
     failed = result is MISSING or len(run.diagnostics) > before or (not body.reusable and _tainted(result))
+    template = template_of(
+        target.name, tuple(values.items()), flat, body, result, reusable=body.reusable and not failed,
+        failed=failed, read=frozenset(run.read_ambients),
+    )  # fmt: skip
+    run.read_ambients |= read_before
+    if failed:
+        run.failed_templates[key] = template
+    elif body.reusable:
+        run.caches.templates.setdefault(key, []).append(template)
+    else:
+        run.bodies[-1].reusable = False
+    return template
+
+
+def template_of(
+    block: str,
+    values: tuple[tuple[str, Any], ...],
+    flat: list[Tensor],
+    body: Body,
+    result: Any,
+    *,
+    reusable: bool,
+    failed: bool = False,
+    read: frozenset[str] = frozenset(),
+) -> Template:
+    """A finished body as a template. flat: the caller's tensors. result: what the body gives, or MISSING."""
     outputs: list[Tensor] = []
     structure = MISSING if result is MISSING else unbuild(result, outputs)
     refs = tuple([t.ref for t in outputs])
-    template = Template(
-        target.name,
-        tuple(values.items()),
+    return Template(
+        block,
+        values,
         len(flat),
         body.items,
         refs,
@@ -165,20 +191,12 @@ def _elaborate_block(
         body.node_count,
         body.reads_std,
         body.input_variances() if body.reads_std else (),
-        frozenset(run.read_ambients),
+        read,
         failed,
         tuple(t.tainted for t in outputs),
-        body.reusable and not failed,
+        reusable,
         dead_values(body.items, refs, body.value_count),
     )
-    run.read_ambients |= read_before
-    if failed:
-        run.failed_templates[key] = template
-    elif body.reusable:
-        run.caches.templates.setdefault(key, []).append(template)
-    else:
-        run.bodies[-1].reusable = False
-    return template
 
 
 def rebuild(structure: Any, outputs: list[Tensor]) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from archc.diagnostics import Diagnostic, Frame, Span
 from archc.elaborate.frame import ElabFrame, OpEntry, located
 from archc.elaborate.signature import PrimitiveTarget, not_given
-from archc.elaborate.values import MISSING, Ambient, Composition, Failure, OpValue, Tensor, key_of
+from archc.elaborate.values import MISSING, Ambient, Composition, Failure, Kept, OpValue, Tensor, key_of
 from archc.ops.base import OpError
 
 if TYPE_CHECKING:
@@ -55,6 +55,9 @@ def _entry(run: Run, target: PrimitiveTarget, args: dict[str, Any], op: OpValue,
     key = (target.name, *[(n, key_of(v)) for n, v in sorted(args.items())])
     entry = run.caches.ops.get(key)
     if entry is None:
+        for value in args.values():
+            if isinstance(value, Kept):
+                raise value.refused()
         missing = [p.name for p in target.params if p.required and p.name not in args]
         if missing:
             raise not_given(target.name, missing[0], target.signature(), span)

@@ -10,7 +10,7 @@ from archc.diagnostics import ArchError, Diagnostic, Span
 from archc.diagnostics.record import record
 from archc.elaborate.arch_statements import METRICS, ArchCompiler, Claimed
 from archc.elaborate.builder import Body, dead_values
-from archc.elaborate.choosers import Chooser
+from archc.elaborate.choosers import Chooser, KeepAll
 from archc.elaborate.definition import Definition
 from archc.elaborate.expressions import ExpressionCompiler
 from archc.elaborate.flatten import graph_of
@@ -43,7 +43,7 @@ def elaborate(
     *,
     arguments: dict[str, Any] | None = None,
     input: tuple[int, ...] | None = None,
-    chooser: Chooser | None = None,
+    chooser: Chooser | KeepAll | None = None,
     fuel: int = FUEL,
 ) -> Elaborated:
     """Build the graph of an arch. Never raises for mistakes in the spec: they are in the result."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from archc.diagnostics import Diagnostic, Span
@@ -19,6 +20,7 @@ from archc.elaborate.values import (
     MISSING,
     Composition,
     Failure,
+    Mixture,
     OpValue,
     Rejected,
     Tensor,
@@ -318,6 +320,8 @@ def _apply_again(f: ElabFrame, current: Any, shape: Shape) -> bool:
 
 def _later(op: Any) -> Any:
     """From the second repetition on, one partially applied op that declares `stride` gets 1."""
+    if isinstance(op, Mixture):
+        return replace(op, ops=tuple([_later(o) for o in op.ops]))
     if isinstance(op, OpValue) and "stride" in op.target.by_name and op.args.get("stride", 1) != 1:
         return OpValue(op.target, {**op.args, "stride": 1}, op.arg_spans, op.captured, op.span, op.positional)
     return op

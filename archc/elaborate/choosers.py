@@ -177,6 +177,16 @@ class Chooser(Protocol):
         """k distinct indices below `count`, ascending."""
 
 
+class KeepAll:
+    """In a chooser's place: answers nothing, so that the network is the supernet of a space.
+
+    open: the choice points met, in program order: how many answers each has, and how many of them are picked.
+    """
+
+    def __init__(self) -> None:
+        self.open: dict[str, tuple[int, int]] = {}
+
+
 class RandomChooser:
     """Uniform answers, a pure function of (seed, index) and the order of the choices."""
 

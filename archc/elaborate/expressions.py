@@ -11,6 +11,7 @@ from archc.elaborate import arithmetic, fast
 from archc.elaborate.arithmetic import MAX_LIST, Interval, interval, is_number
 from archc.elaborate.builtins import FLATTEN
 from archc.elaborate.frame import ElabFrame
+from archc.elaborate.keep import indexed
 from archc.elaborate.operators import (
     Special,
     attribute,
@@ -39,6 +40,7 @@ from archc.elaborate.values import (
     a_type,
     fail,
     is_op,
+    is_open,
     show,
     tensors_in,
     type_name,
@@ -379,6 +381,8 @@ class ExpressionCompiler:
 
         def get(f: ElabFrame) -> Any:
             items, i = value(f), index(f)
+            if is_open(i) or is_open(items):
+                return indexed(f, items, i, at)
             if not isinstance(items, list | tuple | range):
                 raise fail(
                     "E0416", f"{a_type(items)} cannot be indexed", value_at, f"this is {show(items)}",

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import Span, did_you_mean
 from archc.diagnostics.record import record
-from archc.elaborate.choosers import DomainValues
+from archc.elaborate.choosers import DomainValues, KeepAll
 from archc.elaborate.definition import Definition
 from archc.elaborate.domains import domain_values
 from archc.elaborate.expressions import Closure, ExpressionCompiler
 from archc.elaborate.frame import ElabFrame, StackEntry
+from archc.elaborate.keep import keep_one
 from archc.elaborate.run import Run
 from archc.elaborate.signature import convert, given_twice, wrong_type
 from archc.elaborate.statements import free_names
@@ -22,6 +23,8 @@ from archc.syntax import ast
 if TYPE_CHECKING:
     from archc.elaborate.module import Module
 
+MAX_KEPT = 64
+"""Values of a domain that is kept open that are told of; no network has a use for them."""
 MAX_DOMAINS = 1_000
 """How many domains are kept of a parameter whose domain depends on others."""
 MAX_VARIANTS = 1_000
@@ -183,8 +186,12 @@ def _argument(
     elif compiled.default is not None:
         assert param.default is not None  # it is what was compiled
         value, span = compiled.default(frame), param.default.span
-    elif domain is not None and run.chooser is not None:
-        return convert(run.chooser.domain(param.name, domain), param.type)
+    elif domain is not None and (chooser := run.chooser) is not None:
+        if not isinstance(chooser, KeepAll):
+            return convert(chooser.domain(param.name, domain), param.type)
+        chooser.open[param.name] = (domain.count(), 1)
+        items = [domain.at(i) for i in range(min(domain.count(), MAX_KEPT))]
+        return convert(keep_one(frame, param.name, items, param.span), param.type)
     elif domain is not None:
         raise fail(
             "E0507", f"`{param.name}` is open: it may be any of {domain.describe()}", param.span, "no default",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from archc.diagnostics import Span
+from archc.elaborate.choosers import KeepAll
 from archc.elaborate.frame import ElabFrame
+from archc.elaborate.keep import keep_one, keep_several
 from archc.elaborate.operators import Special, special
 from archc.elaborate.values import fail, show
 
@@ -31,6 +33,13 @@ def _pick(f: ElabFrame, args: list[tuple[str | None, Any, Span]], span: Span) ->
     for body in f.run.bodies:
         body.reusable = False
     path = f.run.pick_path(name)
+    if isinstance(f.run.chooser, KeepAll):
+        f.run.chooser.open[path] = (len(choices), 1 if k is None else k)
+        return (
+            keep_one(f, path, list(choices), span)
+            if k is None
+            else keep_several(f, path, list(choices), k, span)
+        )
     indices = f.run.chooser.pick(path, len(choices), 1 if k is None else k)
     picked = [choices[i] for i in indices]
     return picked[0] if k is None else picked

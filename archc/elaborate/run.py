@@ -11,6 +11,7 @@ from archc.elaborate.apply_block import apply_block
 from archc.elaborate.apply_primitive import apply_primitive, check_arguments
 from archc.elaborate.builder import Body, Template
 from archc.elaborate.frame import Caches, ElabFrame, StackEntry, located
+from archc.elaborate.keep import apply_mixture, call_mixture
 from archc.elaborate.signature import (
     BlockTarget,
     PrimitiveTarget,
@@ -23,6 +24,7 @@ from archc.elaborate.values import (
     Composition,
     Failure,
     Fatal,
+    Mixture,
     OpValue,
     Tensor,
     a_type,
@@ -31,7 +33,7 @@ from archc.elaborate.values import (
 )
 
 if TYPE_CHECKING:
-    from archc.elaborate.choosers import Chooser
+    from archc.elaborate.choosers import Chooser, KeepAll
 
 FUEL = 1_000_000
 MAX_DEPTH = 64
@@ -42,7 +44,9 @@ MAX_DIAGNOSTICS = 100
 class Run:
     """State of one elaboration."""
 
-    def __init__(self, caches: Caches, chooser: Chooser | None, root: str, fuel: int = FUEL) -> None:
+    def __init__(
+        self, caches: Caches, chooser: Chooser | KeepAll | None, root: str, fuel: int = FUEL
+    ) -> None:
         self.caches = caches
         self.chooser = chooser
         self.root = root  # name of the source errors should point into where they can
@@ -161,6 +165,8 @@ class Run:
                 captured = frame.ambient
             made = OpValue(value.target, bound, spans, captured, span, positional)
             return made if tensors is None else self._apply_target(frame, made, tensors, span, hint, False)
+        if isinstance(value, Mixture):
+            return call_mixture(frame, value, args, span, hint)
         tensors = [v for _, v, _ in args]
         if any(name is not None for name, _, _ in args) or not tensors:
             raise fail(
@@ -189,6 +195,8 @@ class Run:
             finally:
                 self.depth -= 1
             return value
+        if isinstance(op, Mixture):
+            return apply_mixture(self, frame, op, tensors, span)
         raise fail(
             "E0409", f"`->` needs an op on its right, not {show(op)}", span, f"this is {a_type(op)}",
             help=("an op is a primitive, a block, or one of them partially applied: `conv(64, 3)`",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import field, replace
 from functools import cache
 from typing import Any
 
@@ -13,6 +13,7 @@ from archc.elaborate.foreign import keyword_help, synonym
 from archc.elaborate.values import (
     MISSING,
     Failure,
+    Kept,
     Tensor,
     a_type,
     fail,
@@ -89,7 +90,7 @@ STD = StdTarget("with_std", (TensorParam("x"),), (SigParam("std", None, False, T
 
 def primitive_names() -> list[str]:
     """Every callable primitive, in the order its module and class are found."""
-    return [name for name, cls in registry().items() if cls.kind != "input"]
+    return [name for name, cls in registry().items() if cls.written]
 
 
 def primitive_ambients() -> set[str]:
@@ -101,8 +102,11 @@ def primitive_ambients() -> set[str]:
 def primitive(name: str) -> PrimitiveTarget | None:
     """A callable primitive by name. Its parameters are looked into once it is used: there are many ops."""
     cls = registry().get(name)
-    if cls is None or cls.kind == "input":
-        return None
+    return None if cls is None or not cls.written else target_of(cls)
+
+
+def target_of(cls: type[Op]) -> PrimitiveTarget:
+    """An op as what is called."""
     params = tuple(
         SigParam(
             p.name,
@@ -115,7 +119,7 @@ def primitive(name: str) -> PrimitiveTarget | None:
         for p in parameter_table(cls).values()
         if not p.hidden
     )
-    return PrimitiveTarget(name, cls.tensors, params, cls)
+    return PrimitiveTarget(cls.name, cls.tensors, params, cls)
 
 
 def _shown_default(value: Any) -> str:
@@ -291,6 +295,9 @@ def convert(value: Any, wanted: ast.TypeExpr) -> Any:
     name = wanted.name
     if name == "op":
         return value if is_op(value) else MISSING
+    if isinstance(value, Kept):
+        items = [convert(item, wanted) for item in value.items]
+        return MISSING if any(i is MISSING for i in items) else replace(value, items=tuple(items))
     if name == "any" or name not in TYPES:  # an unknown type is reported where it is declared
         return value
     if name == "int":

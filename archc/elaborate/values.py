@@ -154,6 +154,50 @@ IDENTITY = Composition(())
 
 
 @record(eq=False)
+class Mixture:
+    """A pick of one of several ops, kept open: applied, it is the weighted sum of what they make.
+
+    weigh: applied to the result, where it is itself one of several to be picked; then there may be one op only.
+    """
+
+    choice: str
+    ops: tuple[Any, ...]
+    span: Span
+    weigh: OpValue | None = None
+
+    @property
+    def key(self) -> Any:
+        return (
+            "mixture",
+            self.choice,
+            *map(key_of, self.ops),
+            None if self.weigh is None else self.weigh.key,
+        )
+
+
+@record(eq=False)
+class Kept:
+    """A pick of one of several values, kept open: only lists of tensors or ops can be indexed by it."""
+
+    choice: str
+    items: tuple[Any, ...]
+    span: Span
+
+    @property
+    def key(self) -> Any:
+        return ("kept", self.choice, *map(key_of, self.items))
+
+    def refused(self) -> Failure:
+        """The Failure where it is taken for one value."""
+        what = ", ".join(map(show, self.items[:6])) + (", …" if len(self.items) > 6 else "")
+        return fail(
+            "E0528", f"`{self.choice}` cannot be kept open: it decides a number, a size or a condition", self.span,
+            f"any of {what}",
+            ("a supernet keeps choices among ops and tensors: settle this one with `-p`, or search by sampling",),
+        )  # fmt: skip
+
+
+@record(eq=False)
 class Function:
     """A builtin, or an `fn` closed over its scope: arithmetic only."""
 
@@ -168,7 +212,12 @@ class Function:
 
 def is_op(value: Any) -> bool:
     """Can be applied to tensors."""
-    return isinstance(value, OpValue | Composition)
+    return isinstance(value, OpValue | Composition | Mixture)
+
+
+def is_open(value: Any) -> bool:
+    """A choice that is kept open."""
+    return isinstance(value, Mixture | Kept)
 
 
 def key_of(value: Any) -> Any:
@@ -192,7 +241,7 @@ def key_of(value: Any) -> Any:
 
 
 def type_name(value: Any) -> str:
-    """The type of a value in the words of the language."""
+    """The type of a value in the words of the language; of what is kept open there is none: raises Failure."""
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, Tensor):
@@ -201,6 +250,8 @@ def type_name(value: Any) -> str:
         return "op"
     if isinstance(value, Function):
         return "function"
+    if isinstance(value, Kept):
+        raise value.refused()
     return {int: "int", float: "float", str: "string", list: "list", tuple: "tuple", range: "range"}.get(
         type(value), getattr(value, "type_name", "value")
     )
@@ -213,7 +264,7 @@ def a_type(value: Any) -> str:
 
 
 def show(value: Any) -> str:
-    """A value in the words of the language, short enough for a message."""
+    """A value in the words of the language, short enough for a message; raises Failure for what is kept open."""
     if isinstance(value, Tensor):
         return describe_shape(value.shape)
     if isinstance(value, OpValue):
@@ -223,6 +274,10 @@ def show(value: Any) -> str:
         return " -> ".join(show(s.op) for s in value.steps) or "identity"
     if isinstance(value, Function):
         return value.name
+    if isinstance(value, Mixture):
+        return f"one of {', '.join(map(show, value.ops))}"
+    if isinstance(value, Kept):
+        raise value.refused()
     if isinstance(value, list | tuple):
         text = ", ".join(show(v) for v in value[:8]) + (", …" if len(value) > 8 else "")
         if isinstance(value, list):

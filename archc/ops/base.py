@@ -21,9 +21,9 @@ Kind = Literal[
 ]
 
 
-Role = Literal["conv", "linear", "norm", "gain", "bias"]
+Role = Literal["conv", "linear", "norm", "gain", "bias", "architecture"]
 """conv, linear: weights. norm: scale and shift of a normalisation. gain: learnable multipliers. bias: the
-biases of convolutions and linear layers."""
+biases of convolutions and linear layers. architecture: how much each answer to a choice counts, in a supernet."""
 
 Sample = tuple[dict[str, Any], tuple[Shape, ...]]
 """Arguments of an op and the shapes of its inputs."""
@@ -115,13 +115,14 @@ class Op:
 
     Class variables: `name` is what specs write; `kind` groups ops for drawing and recipes;
     `tensors` are the tensor arguments, in order; `variadic` ops take one list; `samples` are argument
-    dicts with input shapes from which the tests make cases.
+    dicts with input shapes from which the tests make cases; `written` tells whether specs can call it.
     """
 
     name: ClassVar[str] = ""
     kind: ClassVar[Kind]
     tensors: ClassVar[tuple[TensorParam, ...]] = (TensorParam("x"),)
     samples: ClassVar[tuple[Sample, ...]] = ()
+    written: ClassVar[bool] = True
 
     @classmethod
     def make(cls, /, **arguments: Any) -> Self:

@@ -18,6 +18,7 @@ class Input(Op):
     name: ClassVar[str] = "input"
     kind: ClassVar[Kind] = "input"
     tensors: ClassVar[tuple[TensorParam, ...]] = ()
+    written: ClassVar[bool] = False
     samples: ClassVar[tuple[Sample, ...]] = (({"size": (3, 8, 8)}, ()),)
 
     size: tuple[int, ...] = param(ge=1)

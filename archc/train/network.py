@@ -39,11 +39,16 @@ def make_module(graph: Graph, recipe: Recipe, ranks: Ranks) -> nn.Module:
         module.to(ranks.device)
     if recipe.run.checkpoint:
         module.checkpoint = True  # type: ignore[assignment]  # a plain attribute of every emitted module
-    if ranks.device.type == "cuda":
+    set_up(recipe, ranks.device)
+    return module
+
+
+def set_up(recipe: Recipe, device: torch.device) -> None:
+    """The process-wide settings of the device that a recipe asks for."""
+    if device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = recipe.run.tf32
         torch.backends.cudnn.allow_tf32 = recipe.run.tf32
         torch.backends.cudnn.benchmark = True
-    return module
 
 
 def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[object]:
@@ -63,19 +68,22 @@ def losses(results: Tensor | tuple[Tensor, ...], targets: Tensor, auxiliary: flo
     return loss, outputs[0]
 
 
-def choose_layout(module: nn.Module, recipe: Recipe, example: Tensor, targets: Tensor) -> torch.memory_format:
+def choose_layout(
+    module: nn.Module, recipe: Recipe, example: Tensor, targets: Tensor, *, copies: bool = True
+) -> torch.memory_format:
     """The memory format the recipe asks for, or the faster one of the two on `example` (N, C, H, W).
 
-    Measured on copies, or on a sharded module itself; with the global generator and all buffers put back.
+    Measured on copies, or without `copies`, or sharded, on the module itself, which stays in either; with the global
+    generator and all buffers put back.
     """
     if recipe.run.layout != "auto":
         return torch.channels_last if recipe.run.layout == "channels_last" else torch.contiguous_format
     times = {}
-    sharded = any(map(is_sharded, module.parameters()))
+    copies = copies and not any(map(is_sharded, module.parameters()))
     buffers = [(b, b.clone()) for b in module.buffers()]
     with torch.random.fork_rng(devices=[example.device] if example.is_cuda else []):
         for layout in (torch.contiguous_format, torch.channels_last):
-            tried = module if sharded else in_layout(copy.deepcopy(module), layout)
+            tried = in_layout(copy.deepcopy(module) if copies else module, layout)
             images = example.contiguous(memory_format=layout)
             times[layout] = _seconds(tried.train(), recipe, images, targets)
     module.zero_grad(set_to_none=True)

@@ -1,0 +1,37 @@
+"""How long a search may take: epochs of its half of the data, or seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+SYNC_EVERY = 10
+"""Steps between which the host waits for the device, so that seconds are seconds of work done."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The first of the two that is reached; 0: no limit. One must be given."""
+
+    epochs: float = 0
+    seconds: float = 0
+
+    def steps(self, epoch_steps: int, device: torch.device) -> Iterator[tuple[int, float]]:
+        """Numbers the steps, and says how much of the budget is used before each, from 0 to 1."""
+        if self.epochs <= 0 and self.seconds <= 0:
+            raise ValueError("a budget needs epochs or seconds")
+        last = round(self.epochs * epoch_steps) if self.epochs > 0 else 0
+        begun = time.perf_counter()
+        step, used = 0, 0.0
+        while used < 1:
+            yield step, used
+            step += 1
+            shares = [step / last] if last else []
+            if self.seconds > 0:
+                if device.type == "cuda" and step % SYNC_EVERY == 0:
+                    torch.cuda.synchronize(device)
+                shares.append((time.perf_counter() - begun) / self.seconds)
+            used = max(shares)

@@ -1,0 +1,16 @@
+"""What a one-shot search ends in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class OneShotResult:
+    """point: the network it ends in. steps, seconds: what it took. history: a line for each epoch."""
+
+    point: dict[str, Any]
+    steps: int
+    seconds: float
+    history: tuple[dict[str, Any], ...]
