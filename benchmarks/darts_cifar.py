@@ -33,7 +33,8 @@ from archc.spaces.frozen import frozen
 from archc.spaces.points import graph_of, random_point
 from archc.spaces.space import Request, Space
 from archc.spaces.supernet import supernet
-from archc.train.datasets import Dataset, load_dataset
+from archc.train.datasets import Dataset
+from archc.train.loading import load_dataset
 from archc.train.prepare import data_changes
 from archc.train.ranks import Ranks, ranks
 from archc.train.recipe import Recipe, load_recipe, parse_recipe

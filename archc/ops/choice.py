@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from archc.diagnostics.record import record
-from archc.ops.base import Cost, Kind, Op, OpError, Role, Sample, Shape, TensorParam, elements
+from archc.ops.base import Cost, Kind, Op, OpError, Role, Sample, Shape, elements
 from archc.ops.checks import describe_shape
+from archc.ops.merge import ListMerge
 from archc.ops.params import param
 from archc.ops.torch_code import Init, TorchCode, call
 
@@ -15,13 +16,11 @@ OPTION = "option"
 
 
 @record(slots=False)
-class Mix(Op):
+class Mix(ListMerge):
     """The answers to a choice, each multiplied by its share: the softmax of learnable numbers, and added."""
 
     name: ClassVar[str] = "mix"
-    kind: ClassVar[Kind] = "merge"
     written: ClassVar[bool] = False
-    tensors: ClassVar[tuple[TensorParam, ...]] = (TensorParam("xs", many=True),)
     samples: ClassVar[tuple[Sample, ...]] = (
         ({"choice": "edge[0]"}, ((3, 4, 5), (3, 4, 5), (3, 4, 5))),
         ({"choice": "head"}, ((7,), (7,))),
@@ -30,15 +29,14 @@ class Mix(Op):
     choice: str = param(doc="path of the choice point")
 
     def shape(self, *inputs: Shape) -> Shape:
+        self.need_some(inputs)
         for x in inputs[1:]:
             if x != inputs[0]:
                 raise OpError(
                     "E0529",
-                    f"the answers to `{self.choice}` make {describe_shape(inputs[0])} and {describe_shape(x)}",
+                    f"mix: the answers to `{self.choice}` make {describe_shape(inputs[0])} and {describe_shape(x)}",
                     label="kept open, its answers are added",
-                    help=(
-                        "give all answers one shape, or settle this choice: a supernet has no half of a channel",
-                    ),
+                    help=("all answers must have one shape: settle this choice, or the widths that differ",),
                     about_input=True,
                 )
         return inputs[0]

@@ -36,6 +36,8 @@ BEYOND_SPECS = {
     "E0501": "a command that wants a network",
     "E0507": "a command that wants a network",
     "E0523": "a command that samples",
+    "E0528": "a search that keeps choices open",
+    "E0529": "a search that keeps choices open",
     "E0906": "more than a hundred errors",
     "E0907": "a long chain of files",
 }
