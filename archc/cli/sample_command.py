@@ -121,10 +121,11 @@ def command(
         raise click.UsageError("--train keeps its runs in the directory of the population: give one with -o")
     request = Request(space, seed, requires, params, input_)
     Space(request)  # mistakes in it are told here, not by each worker
-    with local(jobs) as executor, _progress(number) as show:
+    with local(jobs) as executor, bar(number) as show:
         population = sample(
-            request, number, mapper=executor.map if jobs > 1 else None, most=most, progress=show
-        )
+            request, number, mapper=executor.map if jobs > 1 else None, most=most,
+            progress=lambda p: show(len(p.draws), f"{p.drawn:,} draws"),
+        )  # fmt: skip
     if directory is not None:
         written = 0
         for name, content in files(population, expand=expand):
@@ -178,24 +179,24 @@ def _cut(text: str) -> str:
 
 
 @contextmanager
-def _progress(number: int) -> Iterator[Callable[[Population], None] | None]:
-    """A bar on a terminal, refreshed now and then; nothing in a pipe."""
+def bar(total: int) -> Iterator[Callable[[int, str], None]]:
+    """A bar on a terminal, refreshed now and then by (done, words); nothing in a pipe."""
     if not coloured(sys.stderr):
-        yield None
+        yield lambda done, words: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=number)
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("", total=total)
         last = 0.0
 
-        def show(population: Population) -> None:
+        def show(done: int, words: str) -> None:
             nonlocal last
             now = time.monotonic()
             if now - last > 0.1:
                 last = now
-                bar.update(task, completed=len(population.draws), description=f"{population.drawn:,} draws")
+                shown.update(task, completed=done, description=words)
 
         yield show

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from archc.cli.console import print_json, print_table
 from archc.cli.options import format_option
-from archc.cli.sample_command import request_options, space_argument
+from archc.cli.sample_command import bar, request_options, space_argument
 
 if TYPE_CHECKING:
+    from archc.spaces.classes import Classes
     from archc.spaces.size import Size
     from archc.spaces.space import Space
 
@@ -19,10 +21,12 @@ Examples:
   archc space anynetx_e
   archc space regnet --require 'macs in 360M..=400M'
   archc space nb201 --format json
+  archc space nb201 --classes -p repeats=1
 
 \b
 Requirements on parameters alone are counted exactly; others are estimated from uniform draws. An
-ordered choice counts once: it is not divided by the orders it could have had."""
+ordered choice counts once: it is not divided by the orders it could have had. --classes builds every
+network of a small space and counts those that differ, equal ones being what `archc sample` drops."""
 
 
 @click.command(epilog=EPILOG)
@@ -31,6 +35,8 @@ ordered choice counts once: it is not divided by the orders it could have had.""
 @click.option(
     "--draws", type=click.IntRange(min=1), default=2_000, show_default=True, help="To estimate from."
 )
+@click.option("--classes", "counted", is_flag=True, help="Count the networks that differ, one by one.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @format_option
 def command(
     space: str,
@@ -39,6 +45,8 @@ def command(
     params: tuple[tuple[str, Any], ...],
     input_: tuple[int, ...] | None,
     draws: int,
+    counted: bool,
+    jobs: int,
     format_: str,
 ) -> None:
     """What a design space leaves open, and how many networks it holds."""
@@ -47,10 +55,26 @@ def command(
 
     found = Space(Request(space, seed, requires, params, input_))
     measured = size(found, draws=draws, seed=seed)
+    different = _classes(found, jobs) if counted else None
     if format_ == "json":
-        print_json(_to_dict(found, measured))
-    else:
-        _print(found, measured)
+        print_json(_to_dict(found, measured) | ({"classes": asdict(different)} if different else {}))
+        return
+    _print(found, measured)
+    if different is not None:
+        click.echo(f"{different.different:,} different networks by their graphs, of {different.met:,}")
+        if different.published is not None:
+            click.echo(
+                f"{different.published:,} by the benchmark's own rule, of which docs/spaces.md says more"
+            )
+
+
+def _classes(space: Space, jobs: int) -> Classes:
+    """Counts with a bar on a terminal."""
+    from archc.jobs.processes import local
+    from archc.spaces.classes import classes, combinations_of
+
+    with local(jobs) as executor, bar(combinations_of(space)) as show:
+        return classes(space, mapper=executor.map, progress=lambda done: show(done, ""))
 
 
 def _to_dict(space: Space, size: Size) -> dict[str, Any]:

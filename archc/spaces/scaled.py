@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 from archc.diagnostics import ArchError, Diagnostic, Source, Span
@@ -13,12 +11,12 @@ from archc.elaborate import load
 from archc.elaborate.arch_statements import METRICS
 from archc.elaborate.formula import number
 from archc.ir import Graph
+from archc.spaces.classes import every_point
 from archc.spaces.flat import flat_text
+from archc.spaces.points import graph_of
 from archc.spaces.scaling import Scale
-from archc.spaces.size import choice_points
 from archc.spaces.space import Request, Space
 
-MAX_GRID = 10_000
 PARAMETERS = ("width", "depth", "resolution")
 
 
@@ -80,14 +78,7 @@ def scorer(expression: str) -> Callable[[Graph, Scale], float]:
 
 
 def every(name: str) -> Iterator[Graph]:
-    """Every network of a design space whose choices are all parameters. Raises ArchError above MAX_GRID."""
+    """Every network of a small design space. Raises ArchError where it has too many."""
     space = Space(Request(name))
-    points, domains, _ = choice_points(space)
-    total = math.prod(point.answers for point in points)
-    if total > MAX_GRID or len(domains) < len(points):
-        message = f"{space.name} is too large to count every network: {total:,}"
-        help = f"at most {MAX_GRID:,}, all of them by parameters with domains; `archc sample` draws from any"
-        raise ArchError([Diagnostic("E0527", message, space.target.span, "", (help,))])
-    choices = [[values.at(i) for i in range(values.count())] for values in domains.values()]
-    for combination in product(*choices):
-        yield space.build(dict(zip(domains, combination, strict=True)))
+    for point in every_point(space):
+        yield graph_of(space, point)
