@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from archc.cli.console import complain, print_table, warn
-from archc.cli.options import parse_input, parse_parameter, spec_argument
+from archc.cli.console import complain, print_json, print_table, warn
+from archc.cli.options import format_option, parse_input, parse_parameter, spec_argument
 from archc.cli.training import training_problems
 
 EPILOG = """\b
 Examples:
   archc tune lenet5 --recipe quickstart --grid optim.lr=.01,.1 --grid data.batch=32,64 --epochs 4
+  archc tune cifar_nf_resnet_16 --recipe cifar10_nf_resnet --data cifar10/ --epochs 40 --set data.validation=5000 \\
+    --grid optim.lr=.001,.01,.1 --grid data.batch=32,64,128,256 --plot table.png
 
 \b
-Each cell is a run below -o; the same command goes on where it was stopped."""
+Each cell is a run below -o, whose data is decoded once; the same command goes on where it was stopped. A cell that
+diverges is ranked last, and not tried again. --plot draws a heat map, and needs matplotlib: pip install 'archc[report]'."""
 
 
 @click.command(epilog=EPILOG)
@@ -50,6 +52,7 @@ Each cell is a run below -o; the same command goes on where it was stopped."""
 @click.option(
     "--input", "input_", type=parse_input, metavar="CxHxW", help="Input size instead of the declared one."
 )
+@format_option
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -64,15 +67,15 @@ def command(
     device: str,
     params: tuple[tuple[str, Any], ...],
     input_: tuple[int, ...] | None,
+    format_: str,
 ) -> None:
     """Train a grid of recipes and rank them."""
     with training_problems(ctx):
+        from archc.train.packed import reader
         from archc.train.prepare import data_changes, prepare
         from archc.train.ranks import ranks
         from archc.train.recipe import load_recipe
-        from archc.train.session import run
-        from archc.train.trainer import Diverged
-        from archc.train.tune import cells, heat_map, parse_axis
+        from archc.train.tune import cells, heat_map, parse_axis, train_cell
 
         axes = [parse_axis(text) for text in grids]
         if picture and len(axes) != 2:
@@ -87,31 +90,32 @@ def command(
         accuracies: dict[str, float | None] = {}
         with ranks(device) as group:
             for cell, own in zip(grid, recipes, strict=True):
-                prepared = prepare(spec, own, dict(params), input_)
-                place = base / cell.name
-                if not (place / "diverged.json").exists():
-                    try:
-                        found = run(prepared.graph, own, prepared.data, place, group, warn=warn)
-                        accuracies[cell.name] = found.get("ema_accuracy", found["eval_accuracy"])
-                    except Diverged as error:
-                        (place / "diverged.json").write_text(json.dumps({"message": str(error)}))
-                accuracies.setdefault(cell.name, None)
-                complain(f"{cell.name}: {_percent(accuracies[cell.name])}")
+                prepared = prepare(spec, own, dict(params), input_, reader(base / "data"))
+                accuracies[cell.name] = train_cell(
+                    prepared.graph, own, prepared.data, base / cell.name, group, warn
+                )
+                if group.leads:
+                    complain(f"{cell.name}: {_percent(accuracies[cell.name])}")
+        if not group.leads:
+            return
         ranked = sorted(grid, key=lambda cell: accuracies[cell.name] or -1.0, reverse=True)
-        print_table(
-            (*(axis.key for axis in axes), "accuracy"),
-            [
-                (*(c.partition("=")[2] for c in cell.changes), _percent(accuracies[cell.name]))
-                for cell in ranked
-            ],
-            left=0,
-        )
         if picture:
             try:
                 heat_map(axes, accuracies, picture)
             except ImportError as error:
-                raise click.ClickException(f"--plot needs {error.name}: pip install matplotlib") from None
-            click.echo(f"wrote {picture}")
+                raise click.ClickException(
+                    f"--plot needs {error.name}: pip install 'archc[report]'"
+                ) from None
+    if format_ == "json":
+        print_json([{"changes": cell.changes, "accuracy": accuracies[cell.name]} for cell in ranked])
+        return
+    print_table(
+        (*(axis.key for axis in axes), "accuracy"),
+        [(*(c.partition("=")[2] for c in cell.changes), _percent(accuracies[cell.name])) for cell in ranked],
+        left=0,
+    )
+    if picture:
+        click.echo(f"wrote {picture}")
 
 
 def _percent(accuracy: float | None) -> str:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from archc.train.recipe import RecipeError
+from archc.ir import Graph
+from archc.train import storage
+from archc.train.datasets import Dataset
+from archc.train.network import spec_hash
+from archc.train.ranks import Ranks
+from archc.train.recipe import Recipe, RecipeError
+from archc.train.session import run
+from archc.train.trainer import Diverged
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,28 @@ def cells(axes: Sequence[Axis]) -> list[Cell]:
         safe = "".join(c if c.isalnum() or c in ".=,-_" else "_" for c in ",".join(changes))
         found.append(Cell(changes, safe))
     return found
+
+
+def train_cell(
+    graph: Graph, recipe: Recipe, data: Dataset, place: Path, ranks: Ranks, warn: Callable[[str], None]
+) -> float | None:
+    """The accuracy of a cell's run, begun or gone on with; None where it diverged, which is not tried twice.
+
+    Raises what `session.run` does, but Diverged.
+    """
+    told = place / "diverged.json"
+    identity = {"spec": spec_hash(graph), "recipe": recipe.model_dump(mode="json")}
+    if told.exists() and json.loads(told.read_text())["identity"] == identity:
+        return None
+    try:
+        found = run(graph, recipe, data, place, ranks, warn=warn)
+    except Diverged as error:
+        if ranks.leads:
+            text = json.dumps({"message": str(error), "identity": identity}, indent=1)
+            storage.write(told, text.encode())
+        return None
+    accuracy: float = found.get("ema_accuracy", found["eval_accuracy"])
+    return accuracy
 
 
 def heat_map(axes: Sequence[Axis], accuracies: dict[str, float | None], path: Path) -> None:

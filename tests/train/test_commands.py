@@ -194,6 +194,24 @@ def test_tune_ranks_a_grid_and_does_not_run_it_twice(run: Run) -> None:
     assert {p: p.stat().st_mtime_ns for p in Path("t").rglob("result.json")} == start
 
 
+def test_a_cell_that_diverges_is_ranked_last_and_not_tried_again(run: Run) -> None:
+    command = ["tune", "tiny.arch", "--recipe", "quickstart", "--device", "cpu", "-o", "t"]
+    command += ["--set", "schedule.warmup=0", "--grid", "optim.lr=1e30,.05", "--grid", "data.batch=64,128"]
+    command += ["--plot", "t.png"]
+    code, out, _ = run(*command, "--epochs", "1")
+    assert code == 0
+    assert [line.split()[2] for line in out.splitlines()[4:6]] == ["diverged", "diverged"]
+    assert Path("t.png").read_bytes().startswith(b"\x89PNG")
+    told = sorted(Path("t").rglob("diverged.json"))
+    times = [p.stat().st_mtime_ns for p in told]
+    assert len(told) == 2
+    code, out, _ = run(*command, "--epochs", "1", "--format", "json")
+    assert [cell["accuracy"] for cell in json.loads(out)][2:] == [None, None]
+    assert [p.stat().st_mtime_ns for p in told] == times
+    code, _, err = run(*command, "--epochs", "2")  # another recipe in the same place
+    assert (code, "another recipe" in err) == (1, True)
+
+
 def test_a_wrong_grid_runs_nothing(run: Run) -> None:
     code, _, err = run(
         "tune", "tiny.arch", "--recipe", "quickstart", "--grid", "optim.lr=.1", "--grid", "data.batch=64,none"
