@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,16 @@ context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(["tests.train.ranks_child", "tests.train.crash_child"])
 
 
-def two(spec: Path, place: Path, changes: dict[str, Any], kill_at: int = -1) -> list[int | None]:
-    """Exit codes of two processes that train together; the second ends itself before step `kill_at`."""
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        port: int = free.getsockname()[1]
+    return port
+
+
+def two(spec: Path, place: Path, changes: dict[str, Any], kill_at: int = -1) -> list[int | None]:
+    """Exit codes of two processes that train together; the second ends itself before step `kill_at`."""
+    port = free_port()
     processes = [
         context.Process(
             target=child, args=(rank, 2, port, str(spec), str(place), changes, kill_at if rank else -1)
@@ -103,7 +109,7 @@ def test_torchrun_starts_what_has_the_loss_curve_of_one(plain: Path, tmp_path: P
     assert json.loads((tmp_path / "two" / "result.json").read_text())["hardware"]["processes"] == 2
 
 
-SETTINGS: list[dict[str, Any]] = [
+SETTINGS: list[Any] = [
     {"optim": {"sam": 0.05}},
     {"optim": {"agc": 0.01, "clip_norm": 0.1}, "data": {"accumulate": 2}},
     {"run": {"shard": True}},
@@ -112,9 +118,12 @@ SETTINGS: list[dict[str, Any]] = [
         "data": {"accumulate": 2},
         "optim": {"sam": 0.05, "agc": 0.01, "clip_norm": 0.1},
     },
-    {"run": {"shard": True}, "optim": {"name": "adamw", "lr": 1e-2}},
+    pytest.param({"run": {"shard": True}, "optim": {"name": "adamw", "lr": 1e-2}}, marks=pytest.mark.slow),
     {"run": {"shard": True, "checkpoint": True}, "optim": {"name": "lamb", "lr": 1e-2, "eps": 1e-6}},
-    {"run": {"shard": True}, "optim": {"name": "rmsprop", "lr": 1e-3, "eps": 1e-3}},
+    pytest.param(
+        {"run": {"shard": True}, "optim": {"name": "rmsprop", "lr": 1e-3, "eps": 1e-3}},
+        marks=pytest.mark.slow,
+    ),
 ]
 
 
@@ -151,3 +160,28 @@ def test_a_killed_process_ends_the_other_and_the_resumed_run_is_the_same(
     assert two(tiny, tmp_path / "killed", changes) == [0, 0]
     assert json.loads((tmp_path / "killed" / "result.json").read_text())["resumed_at"] == 6
     assert_equal(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_the_command_ends_with_a_message_when_a_process_is_killed(tiny: Path, tmp_path: Path) -> None:
+    """Without a launcher that would end it: the other one notices by itself, at once, and says how to go on."""
+    command = [
+        sys.executable, "-m", "archc", "train", str(tiny), "--recipe", "quickstart", "--set", "epochs=5000",
+        "--device", "cpu", "-o", "r",
+    ]  # fmt: skip
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    processes = [
+        subprocess.Popen(
+            command, cwd=tmp_path, text=True, stderr=subprocess.PIPE,
+            env={**os.environ, **shared, "PYTHONPATH": str(ROOT), "RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in (0, 1)
+    ]  # fmt: skip
+    log, deadline = tmp_path / "r" / "log.jsonl", time.monotonic() + 240
+    while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    processes[1].kill()
+    _, err = processes[0].communicate(timeout=60)
+    processes[1].communicate()
+    assert processes[0].returncode == 1
+    assert "process 0 has lost another one of the 2" in err
+    assert "the same command goes on from the last checkpoint" in err
