@@ -111,7 +111,8 @@ def main(args: Sequence[str] | None = None) -> int:
         50_000
     )  # collecting among modules and syntax trees finds nothing and takes a tenth of the time
     try:
-        code = cli.main(args=args, prog_name="archc", standalone_mode=False)
+        words = sys.argv[1:] if args is None else list(args)
+        code = cli.main(args=words, prog_name="archc", standalone_mode=False, obj=words)
         sys.stdout.flush()
     except ArchError as error:
         print_diagnostics(error.diagnostics)

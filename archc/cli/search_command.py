@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -181,7 +180,7 @@ def _search(given: dict[str, Any]) -> None:
     found = prepared(plan)
     directory: Path | None = given["directory"]
     url = given["ledger"] or (str(directory / "ledger.sqlite") if directory else ":memory:")
-    command = "archc " + shlex.join(sys.argv[1:])
+    command = "archc " + shlex.join(click.get_current_context().obj)
     try:
         with Ledger(url, given["study"]) as ledger:
             ledger.lock()

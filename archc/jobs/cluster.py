@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
 from archc.jobs.executor import Item, Outcome, Result, WorkerLost
+
+
+TIMEOUT = 10.0
+"""Seconds in which a cluster must answer."""
 
 
 class ClusterError(Exception):
@@ -45,6 +50,7 @@ class RayCluster:
             )  # what Ray will do: hide no device
             here = address == "local"
             try:
+                _answers(address)
                 ray.init(
                     None if here else address,
                     num_cpus=max(1, round(workers * cpus)) if here else None,
@@ -52,7 +58,7 @@ class RayCluster:
                     log_to_driver=False,
                     include_dashboard=False if here else None,
                 )
-            except (ConnectionError, ValueError, RuntimeError) as error:
+            except (OSError, ValueError, RuntimeError) as error:
                 raise ClusterError(f"no Ray cluster at {address!r}: {error}") from None
         self._task: Any = ray.remote(_call).options(
             num_cpus=cpus, num_gpus=gpus, max_retries=retries, retry_exceptions=False,
@@ -127,6 +133,13 @@ class RayCluster:
             self._ray.cancel(reference, force=True)
         if self._began:
             self._ray.shutdown()
+
+
+def _answers(address: str) -> None:
+    """Raises OSError where nobody listens, which Ray itself is minutes about."""
+    host, colon, port = address.rpartition("//")[2].rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), TIMEOUT).close()
 
 
 def _call(function: Callable[[Item], Result], item: Item) -> Result:

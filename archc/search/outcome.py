@@ -35,8 +35,8 @@ def spec_of(prepared: Prepared, trial: Trial, name: str, command: str) -> str:
     scores = ", ".join(
         f"{o.metric} {o.shown(s):.6g}" for o, s in zip(prepared.objectives, trial.scores, strict=True)
     )
-    told = " ".join(command.replace('"', "'").replace("\\", "/").split())
-    doc = f"Trial {trial.number} of `{told}`: {scores} ({trial.proposal.why})."
+    said = f"Trial {trial.number} of `{command}`: {scores} ({trial.proposal.why})."
+    doc = "".join(c if c.isprintable() and c not in '"\\' else "'" for c in said)
     return frozen(prepared.space, trial.proposal.point, name, doc, f"archc search, trial {trial.number}")
 
 

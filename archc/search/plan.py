@@ -174,6 +174,17 @@ def _epochs(evaluator: Evaluator) -> float:
 def _latency(path: Path | None) -> Callable[[Graph], float] | None:
     if path is None:
         return None
-    from archc.measure.latency_table import LatencyTable
+    from archc.measure.latency_table import LatencyError, LatencyTable
 
-    return LatencyTable.read(path).predict
+    try:
+        measured = LatencyTable.read(path)
+    except LatencyError as error:
+        raise SearchError(str(error)) from None
+
+    def predict(graph: Graph) -> float:
+        try:
+            return measured.predict(graph)
+        except LatencyError as error:
+            raise SearchError(str(error)) from None
+
+    return predict

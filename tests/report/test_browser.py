@@ -7,7 +7,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -16,10 +16,18 @@ from playwright.sync_api import BrowserContext, Page, sync_playwright
 import archc
 from archc.backends.report import notebook_html, report
 from archc.ir.graph import Graph
+from archc.jobs.executor import InProcess
+from archc.jobs.ledger import Ledger
+from archc.search.engine import Budget, Search
+from archc.search.outcome import summary
+from archc.search.plan import Plan, prepared
+from archc.search.report import report as search_page
+from archc.spaces.space import Request
 from archc.train.runs import RunLine
 from archc.train.runs import html as runs_page
 from tests.graphs import GraphBuilder, conv
 from tests.report.hostile import PAYLOADS, hostile
+from tests.search.small import write_space
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -316,3 +324,36 @@ def test_runs_are_tabled_and_drawn_and_their_names_are_inert(open_page: Open) ->
     assert at.page.locator("tr.p1").get_attribute("class") == "p1 c1 off"
     at.page.hover("circle >> nth=2")
     assert "epoch 1   loss 0.333" in str(at.page.text_content("#about"))
+
+
+def test_a_search_is_shown_and_hostile_text_stays_text(open_page: Open, tmp_path: Path) -> None:
+    found = prepared(Plan(
+        Request(write_space(tmp_path)), "random", evaluate="figures", objectives=("-macs", "activations"),
+        budget=Budget(12),
+    ))  # fmt: skip
+    with Ledger(":memory:", "test") as ledger:
+        ledger.begin(found.identity)
+        trials = Search(
+            found.request, found.networks, found.strategy, found.evaluator, ledger, InProcess(), found.objectives,
+            Budget(12),
+        ).run()  # fmt: skip
+    told = summary(found, trials, 3)
+
+    def page_of(text: str) -> str:
+        said = [replace(t, proposal=replace(t.proposal, why=text), reason=text) for t in trials]
+        return search_page(found, said, {**told, text: text}, text, 3)
+
+    plain = Counter(open_page(html=page_of("a" * 20)).page.evaluate(TAGS))
+    winners = len(told["best"])
+    assert (plain["H3"], plain["PRE"], plain["TR"]) == (winners, winners, len(trials) + 1)
+    assert plain["svg"] == 2 + winners and plain["circle"] == 24
+    for payload in PAYLOADS:
+        at = open_page(html=page_of(payload))
+        assert Counter(at.page.evaluate(TAGS)) == plain, payload
+        assert at.page.evaluate("window.pwned") is None
+        assert payload in at.page.locator("td").all_text_contents()
+    at.page.hover("circle >> nth=2")
+    assert re.match(r"trial \d+: .*macs", str(at.page.text_content("#about")))
+    at.page.click("th:has-text('macs')")
+    cells = at.page.locator("tbody tr td:nth-child(3)").all_text_contents()
+    assert cells[0] != cells[-1]

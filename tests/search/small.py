@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import signal
 import sys
 import tempfile
 import time
@@ -57,6 +59,15 @@ def quick(job: Job) -> dict[str, float]:
     return {"accuracy": number_of(job.point)}
 
 
+def dying(job: Job) -> dict[str, float]:
+    """The evaluator whose process is killed in the middle of trials 3 and 7, the first time."""
+    marker = job.place() / "begun"
+    if job.number in (3, 7) and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return score(job)
+
+
 def broken(job: Job) -> dict[str, float]:
     """An evaluator whose results are no numbers."""
     return {"accuracy": float("nan")}
@@ -72,6 +83,7 @@ def search(
 ) -> list[Trial]:
     """Runs a search of the small space to its end."""
     workers_note = changes.pop("workers_note", False)
+    place = changes.pop("place", None)
     watch = changes.pop("watch", lambda trial: None)
     plan = Plan(
         Request(write_space(directory), changes.pop("seed", 0), changes.pop("requires", ())),
@@ -83,7 +95,7 @@ def search(
     ledger.begin(found.identity)
     return Search(
         found.request, found.networks, found.strategy, found.evaluator, ledger, executor or InProcess(),
-        found.objectives, plan.budget, found.conditions, window=plan.window, workers_note=workers_note, watch=watch,
+        found.objectives, plan.budget, found.conditions, window=plan.window, workers_note=workers_note, watch=watch, directory=place,
     ).run()  # fmt: skip
 
 

@@ -36,12 +36,12 @@ class Step:
 
 class Policy(nn.Module):
     """Embeddings of answers, an LSTM, and for each choice point a linear layer to its answers, made when it is met
-    first. They begin at zero: every answer is as likely."""
+    first. They begin at zero: every answer is as likely. hidden 0: no LSTM, the layers are their biases alone."""
 
     def __init__(self, hidden: int, temperature: float, tanh: float) -> None:
         super().__init__()
         self.hidden, self.temperature, self.tanh = hidden, temperature, tanh
-        self.cell = nn.LSTMCell(hidden, hidden)
+        self.cell = nn.LSTMCell(hidden, hidden) if hidden else None
         self.start = nn.Parameter(torch.zeros(1, hidden))
         self.embeddings = nn.ModuleDict()
         self.heads = nn.ModuleDict()
@@ -62,11 +62,15 @@ class Policy(nn.Module):
     def first(self) -> tuple[Tensor, Tensor]:
         """The state before the first choice point."""
         zeros = torch.zeros(1, self.hidden)
+        if self.cell is None:
+            return zeros, zeros
         found: tuple[Tensor, Tensor] = self.cell(self.start, (zeros, zeros))
         return found
 
     def after(self, step: Step, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """The state after an answer."""
+        if self.cell is None:
+            return state
         key = self._made(step.path, step.count)
         found: tuple[Tensor, Tensor] = self.cell(self.embeddings[key](torch.tensor([step.answer])), state)
         return found
@@ -151,8 +155,9 @@ class Reinforce:
     """REINFORCE: after `batch` results a step along advantage · ∇ log-probability, with a bonus for entropy.
 
     lr: of Adam; Zoph and Le take 6e-4, for thousands of trials. decay: of the baseline, an exponential average of
-    rewards. entropy: weight of the bonus. temperature, tanh: of the logits, as in ENAS; tanh 0 for none. Points that
-    a requirement rejects are drawn again and not learnt from.
+    rewards. entropy: weight of the bonus. hidden: units of the LSTM, 0 for independent distributions. temperature,
+    tanh: of the logits, as in ENAS; tanh 0 for none. Points that a requirement rejects are drawn again and not learnt
+    from.
     """
 
     name = "reinforce"

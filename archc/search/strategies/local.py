@@ -25,7 +25,7 @@ class Local:
     """From a random point to its best neighbour while that is better, then from another random point.
 
     A neighbour answers one choice differently: a pick otherwise, one member of a pick of several exchanged, a
-    parameter of many values by some steps up or down.
+    parameter of many values by some steps up or down. No point is proposed twice.
     """
 
     def __init__(self, choices: Choices, seed: int, objectives: int = 1) -> None:
@@ -36,6 +36,7 @@ class Local:
         self.best: tuple[float, Proposal] | None = None  # of this climb
         self.centre: Proposal | None = None
         self.left: Iterator[dict[str, Any]] = iter(())
+        self.seen: set[tuple[Any, ...]] = set()
 
     def ask(self, n: int) -> list[Proposal]:
         found: list[Proposal] = []
@@ -62,6 +63,7 @@ class Local:
         proposal = Proposal(self.asked, point, why)
         self.asked += 1
         self.waiting += 1
+        self.seen.add(_key(point))
         return proposal
 
     def _neighbours(self, point: Any) -> Iterator[dict[str, Any]]:
@@ -76,9 +78,15 @@ class Local:
             around[i], around[j] = around[j], around[i]
         for path, answer in around:
             try:
-                yield self.choices.completed({**here.point, path: answer}, self.rng).point
+                point = self.choices.completed({**here.point, path: answer}, self.rng).point
             except Rejected:
                 continue
+            if _key(point) not in self.seen:
+                yield point
+
+
+def _key(point: Any) -> tuple[Any, ...]:
+    return tuple(sorted(point.items()))
 
 
 def other_answers(choice: ChoicePoint, answer: Any) -> list[Any]:
