@@ -16,7 +16,6 @@ from typing import Any, Self
 
 from archc.jobs.executor import Item, Outcome, Result, WorkerLost
 
-
 TIMEOUT = 10.0
 """Seconds in which a cluster must answer."""
 
