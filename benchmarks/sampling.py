@@ -4,7 +4,8 @@
 
 DIRECTORY is a checkout of facebookresearch/pycls whose requirements are installed; without it archc is measured alone.
 Prints a Markdown table of networks per CPU second. `drawn`: parameters drawn, widths quantised, stages checked.
-`costed`: of those with four stages, multiply-adds known. Then the shares of `--acceptance` draws with four stages and
+`drawn and costed`: those with four stages, their multiply-adds known. `costed`: the same from given parameters, as
+pycls's closed form does it. Then the shares of `--acceptance` draws with four stages and
 with so many multiply-adds, of each; and given pycls, whether its networks cost the same here, and how far the
 distributions of the parameters are apart (Kolmogorov–Smirnov).
 """
@@ -19,14 +20,24 @@ import time
 from bisect import bisect
 from collections.abc import Callable, Iterator
 from itertools import count
+from typing import Any, NamedTuple
 
+from archc.elaborate.arch import draw
+from archc.elaborate.choosers import RandomChooser
 from archc.elaborate.values import Rejected
 from archc.spaces.space import Request, Space
 
 
-def ours(space: Space) -> tuple[Callable[[int], bool], Callable[[int], int]]:
-    """Draw and check the i-th sample; cost it."""
+class Sampler(NamedTuple):
+    """Draw and check the i-th sample; draw and cost it; make ready to cost it alone, and do."""
 
+    drawn: Callable[[int], bool]
+    costed: Callable[[int], int]
+    ready: Callable[[int], Any]
+    cost: Callable[[Any], int]
+
+
+def ours(space: Space) -> Sampler:
     def drawn(index: int) -> bool:
         try:
             space.possible(index)
@@ -34,10 +45,16 @@ def ours(space: Space) -> tuple[Callable[[int], bool], Callable[[int], int]]:
             return False
         return True
 
-    return drawn, lambda index: space.cost(index).macs
+    def ready(index: int) -> dict[str, Any]:
+        return draw(space.target, RandomChooser(0, index), cost=False).arguments
+
+    def cost(arguments: dict[str, Any]) -> int:
+        return draw(space.target, RandomChooser(0), arguments=arguments).cost.macs
+
+    return Sampler(drawn, lambda index: space.cost(index).macs, ready, cost)
 
 
-def theirs(directory: str) -> tuple[Callable[[int], bool], Callable[[int], int]]:
+def theirs(directory: str) -> Sampler:
     """The body of pycls's tools/sweep_setup.py for one configuration: the same draws, rules and cost."""
     import os
 
@@ -63,21 +80,25 @@ def theirs(directory: str) -> tuple[Callable[[int], bool], Callable[[int], int]]
         cfg.merge_from_list(parameters)
         return bool(samplers.check_regnet_constraints(sweep_cfg.SETUP.CONSTRAINTS))
 
-    def costed(index: int) -> int:
+    def ready(index: int) -> None:
         drawn(index)
         scaler.scale_model()
+
+    def cost(_: None) -> int:
         return int(net.complexity(builders.get_model())["flops"])
 
-    return drawn, costed
+    def costed(index: int) -> int:
+        ready(index)
+        return cost(None)
+
+    return Sampler(drawn, costed, ready, cost)
 
 
-def rates(
-    drawn: Callable[[int], bool], costed: Callable[[int], int], seconds: float, start: int
-) -> tuple[float, float]:
-    """Draws, and costed networks, per CPU second."""
+def rates(sampler: Sampler, seconds: float, start: int) -> tuple[float, float, float]:
+    """Draws, networks drawn and costed, and networks costed, per CPU second."""
     accepted, began = [], time.process_time()
     for index in count(start):
-        if drawn(index):
+        if sampler.drawn(index):
             accepted.append(index)
         if index % 64 == 0 and time.process_time() - began > seconds:
             break
@@ -85,11 +106,18 @@ def rates(
     began = time.process_time()
     done = 0
     for index in accepted:
-        costed(index)
+        sampler.costed(index)
         done += 1
         if time.process_time() - began > seconds:
             break
-    return drawing, done / (time.process_time() - began)
+    both = done / (time.process_time() - began)
+    spent = 0.0
+    for index in accepted[:done]:
+        made = sampler.ready(index)
+        began = time.process_time()
+        sampler.cost(made)
+        spent += time.process_time() - began
+    return drawing, both, done / spent
 
 
 def our_macs(draws: int) -> Iterator[tuple[tuple[float, ...], int]]:
@@ -170,15 +198,14 @@ def main() -> None:
     samplers = {"archc": ours(Space(Request("regnet")))}
     if arguments.pycls:
         samplers["pycls"] = theirs(arguments.pycls)
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in samplers}
+    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in samplers}
     for turn in range(3):
-        for name, (drawn, costed) in samplers.items():
-            found[name].append(rates(drawn, costed, arguments.seconds / 3, turn * 1_000_000))
-    print("| | drawn/s | costed/s |\n|---|---|---|")
+        for name, sampler in samplers.items():
+            found[name].append(rates(sampler, arguments.seconds / 3, turn * 1_000_000))
+    print("| | drawn/s | drawn and costed/s | costed/s |\n|---|---|---|---|")
     for name, measured in found.items():
-        best = [max(m[i] for m in measured) for i in range(2)]
-        worst = [min(m[i] for m in measured) for i in range(2)]
-        print(f"| {name} | {worst[0]:,.0f} to {best[0]:,.0f} | {worst[1]:,.0f} to {best[1]:,.0f} |")
+        spans = [f"{min(values):,.0f} to {max(values):,.0f}" for values in zip(*measured, strict=True)]
+        print(f"| {name} | {' | '.join(spans)} |")
     if not arguments.acceptance:
         return
     draws = arguments.acceptance

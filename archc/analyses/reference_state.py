@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from archc.elaborate.arch import ArchRun
-from archc.elaborate.builder import AliasItem, Item, NodeItem, node_variance
+from archc.elaborate.builder import AliasItem, InstanceItem, Item, NodeItem, node_variance
 from archc.elaborate.definition import Definition
 from archc.elaborate.run import Run
 from archc.elaborate.values import Failure, Fatal
@@ -75,7 +75,7 @@ def _expand(
         elif isinstance(item, AliasItem):
             ids[item.value] = ids[item.source]
             known[item.value] = item.variance
-        else:
+        elif isinstance(item, InstanceItem):
             inner = item.template
             size = max([inner.input_count, *(_after(i) for i in inner.items)])
             inside = _expand(
@@ -94,7 +94,7 @@ def _expand(
 
 
 def _after(item: Item) -> int:
-    width = len(item.template.outputs) if not isinstance(item, NodeItem | AliasItem) else 1
+    width = len(item.template.outputs) if isinstance(item, InstanceItem) else 1
     return item.value + width
 
 

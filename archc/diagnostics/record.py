@@ -36,7 +36,7 @@ def record(
         cls.__doc__ = cls.__doc__ or cls.__name__  # dataclass would look up the signature
         own = set(vars(cls))
         made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(cls)
-        made.__init__ = _compiled_at_first(made)
+        made.__init__ = _compiled_at_first(made, frozen)
         shared: list[Callable[..., Any]] = [__repr__]
         if eq:
             compared = [f.name for f in dataclasses.fields(made) if f.compare]
@@ -59,15 +59,15 @@ def _nothing(_: Any) -> tuple[()]:
     return ()
 
 
-def _compiled_at_first(cls: Any) -> Callable[..., None]:
+def _compiled_at_first(cls: Any, frozen: bool) -> Callable[..., None]:
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        cls.__init__ = _init_of(cls)
+        cls.__init__ = _init_of(cls, frozen)
         cls.__init__(self, *args, **kwargs)
 
     return __init__
 
 
-def _init_of(cls: Any) -> Callable[..., None]:
+def _init_of(cls: Any, frozen: bool) -> Callable[..., None]:
     """`__init__` as `dataclass` makes it, but that slots are set by their descriptors: that is faster."""
     scope: dict[str, Any] = {"_set": object.__setattr__, "_missing": dataclasses.MISSING}
     lines: list[str] = []
@@ -76,7 +76,9 @@ def _init_of(cls: Any) -> Callable[..., None]:
     for f in dataclasses.fields(cls):
         name = f.name
         slot = getattr(cls, name, None)
-        if type(slot).__name__ == "member_descriptor":
+        if not frozen:
+            store = f"self.{name} = {{}}"
+        elif type(slot).__name__ == "member_descriptor":
             scope[f"_set_{name}"] = slot.__set__  # type: ignore[union-attr]  # a descriptor has it
             store = f"_set_{name}(self, {{}})"
         else:

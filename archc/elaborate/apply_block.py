@@ -39,7 +39,7 @@ def apply_block(
     """The block's result as tensors of the caller's body; raises Failure when it has none."""
     values, inner = _block_arguments(run, target, op, ambient, frame.body, span)
     flat = [t for value in tensors for t in (value if type(value) is list else (value,))]
-    key = (
+    key = None if run.traced else (
         target,
         tuple([key_of(v) for v in values.values()]),
         inner,
@@ -48,7 +48,7 @@ def apply_block(
             for v in tensors
         ]),
     )  # fmt: skip
-    template = _known_template(run, key, flat)
+    template = None if key is None else _known_template(run, key, flat)
     if template is None:
         template = _elaborate_block(run, target, op, values, inner, tensors, flat, span, key)
     run.count_nodes(template.node_count, span)
@@ -155,6 +155,8 @@ def _elaborate_block(
         failed=failed, read=frozenset(run.read_ambients),
     )  # fmt: skip
     run.read_ambients |= read_before
+    if key is None:
+        return template
     if failed:
         run.failed_templates[key] = template
     elif body.reusable:

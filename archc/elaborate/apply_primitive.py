@@ -10,6 +10,7 @@ from archc.elaborate.frame import ElabFrame, OpEntry, located
 from archc.elaborate.signature import PrimitiveTarget, not_given
 from archc.elaborate.values import MISSING, Ambient, Composition, Failure, Kept, OpValue, Tensor, key_of
 from archc.ops.base import OpError
+from archc.ops.symbolic import Symbol
 
 if TYPE_CHECKING:
     from archc.elaborate.run import Run
@@ -36,10 +37,12 @@ def apply_primitive(
     try:
         entry = _entry(run, target, args, op, span)
         shapes = tuple([t.shape for t in tensors])
-        found = entry.results.get(shapes)
+        found = None if run.traced else entry.results.get(shapes)
         if found is None:
             shape = entry.op.shape(*shapes)
-            found = entry.results[shapes] = (shape, entry.op.cost(shapes, shape))
+            found = (shape, entry.op.cost(shapes, shape))
+            if not run.traced:
+                entry.results[shapes] = found
     except OpError as error:
         return _recover(run, frame, target, args, op, tensors, error, span)
     body = frame.body
@@ -52,23 +55,30 @@ def apply_primitive(
 
 
 def _entry(run: Run, target: PrimitiveTarget, args: dict[str, Any], op: OpValue, span: Span) -> OpEntry:
+    if run.traced:
+        return _made(target, args, span)
     key = (target.name, *[(n, key_of(v)) for n, v in sorted(args.items())])
     entry = run.caches.ops.get(key)
     if entry is None:
-        for value in args.values():
-            if isinstance(value, Kept):
-                raise value.refused()
-        missing = [p.name for p in target.params if p.required and p.name not in args]
-        if missing:
-            raise not_given(target.name, missing[0], target.signature(), span)
-        for name, value in args.items():
-            if type(value) is int and not -(2**31) < value < 2**31:
-                raise OpError(
-                    "E0903", f"{target.name}: `{name}` = {value:,} is beyond 2^31", argument=name,
-                    label="too large", help=("no size of a tensor needs more",),
-                )  # fmt: skip
-        entry = run.caches.ops[key] = OpEntry(target.cls.make(**args))
+        entry = run.caches.ops[key] = _made(target, args, span)
     return entry
+
+
+def _made(target: PrimitiveTarget, args: dict[str, Any], span: Span) -> OpEntry:
+    for value in args.values():
+        if isinstance(value, Kept):
+            raise value.refused()
+    missing = [p.name for p in target.params if p.required and p.name not in args]
+    if missing:
+        raise not_given(target.name, missing[0], target.signature(), span)
+    for name, value in args.items():
+        whole = type(value) is int or (type(value) is Symbol and value.whole)
+        if whole and not -(2**31) < value < 2**31:
+            raise OpError(
+                "E0903", f"{target.name}: `{name}` = {value:,} is beyond 2^31", argument=name,
+                label="too large", help=("no size of a tensor needs more",),
+            )  # fmt: skip
+    return OpEntry(target.cls.make(**args))
 
 
 def _recover(

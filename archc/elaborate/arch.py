@@ -9,8 +9,8 @@ from typing import Any
 from archc.diagnostics import ArchError, Diagnostic, Span
 from archc.diagnostics.record import record
 from archc.elaborate.arch_statements import METRICS, ArchCompiler, Claimed
-from archc.elaborate.builder import Body, dead_values
-from archc.elaborate.choosers import Chooser, KeepAll
+from archc.elaborate.builder import Body, NeedsGraph, dead_values
+from archc.elaborate.choosers import Chooser, KeepAll, Repeatable
 from archc.elaborate.definition import Definition
 from archc.elaborate.expressions import ExpressionCompiler
 from archc.elaborate.flatten import graph_of
@@ -87,13 +87,31 @@ def draw(
     cost: without it only what can be known before the first tensor is computed and required. Raises Rejected when one is not met, ArchError when the network is invalid.
     """
     target.module.library.caches.trim()
-    run = Run(target.module.library.caches, chooser, target.module.source.name)
+    answers = Repeatable(chooser)
+    try:
+        return _draw(target, answers, arguments or {}, input, requires, cost, True)
+    except NeedsGraph:
+        answers.again()
+        return _draw(target, answers, arguments or {}, input, requires, cost, False)
+
+
+def _draw(
+    target: Definition,
+    chooser: Repeatable,
+    arguments: dict[str, Any],
+    input: tuple[int, ...] | None,
+    requires: tuple[ast.Require, ...],
+    cost: bool,
+    priced: bool,
+) -> Drawn:
+    caches, name = target.module.library.caches, target.module.source.name
+    run = Run(caches, chooser, name, priced=priced)
     state = ArchRun(target, run, input, requires)
     try:
         if cost:
-            state.execute(arguments or {})
+            state.execute(arguments)
         else:
-            state.begin(arguments or {})
+            state.begin(arguments)
         found = state.figures().cost if cost and not run.failed else FREE
     except Failure as failure:
         raise ArchError([*run.diagnostics, *([failure.diagnostic] if failure.diagnostic else [])]) from None
@@ -101,7 +119,7 @@ def draw(
         raise ArchError([*run.diagnostics, fatal.diagnostic]) from None
     if run.failed:
         raise ArchError(run.diagnostics)
-    return Drawn(state.arguments, getattr(chooser, "answers", {}), found)
+    return Drawn(state.arguments, getattr(chooser.chooser, "answers", {}), found)
 
 
 @record
@@ -192,6 +210,8 @@ class ArchRun:
             outputs = tuple([tensor.ref for _, tensor, _, _ in self.outputs])
             if not dead_values(self.body.items, outputs, self.body.value_count):
                 return Figures(self.body.cost, FREE)
+        if self.run.priced:
+            raise NeedsGraph
         return self._graph()
 
     def _compiled(self) -> CompiledArch:

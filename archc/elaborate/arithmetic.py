@@ -9,6 +9,7 @@ from typing import Any
 
 from archc.diagnostics import Span
 from archc.elaborate.values import Failure, a_type, fail, is_op, show, type_name
+from archc.ops.symbolic import Symbol, Untraceable
 
 MAX_INT = 2**63
 MAX_LIST = 65_536
@@ -25,9 +26,9 @@ _SIMPLE: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def is_number(value: Any) -> bool:
-    """An int or a float, and not a bool."""
+    """An int or a float, and not a bool; or a symbol for one."""
     kind = type(value)
-    return kind is int or kind is float
+    return kind is int or kind is float or kind is Symbol
 
 
 def binary(op: str, left: Any, right: Any, span: Span) -> Any:
@@ -71,6 +72,10 @@ def check_number(value: Any, span: Span) -> Any:
     if type(value) is int:
         if not -MAX_INT < value < MAX_INT:
             raise too_large("the result is too large", span)
+        return value
+    if type(value) is Symbol:
+        if not value.within(MAX_INT):
+            raise Untraceable  # other numbers may be larger: that is for them to say
         return value
     if isinstance(value, complex) or not math.isfinite(value):
         raise too_large("the result is not a finite real number", span)

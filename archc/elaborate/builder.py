@@ -59,7 +59,24 @@ class InstanceItem:
     value: int
 
 
-Item = NodeItem | AliasItem | InstanceItem
+@record(frozen=False)
+class PricedItem:
+    """An application whose cost alone is known; its outputs are value ids `value`, `value` + 1, …
+
+    cost, node_count: of the last op applied, which a stage may repeat.
+    """
+
+    inputs: tuple[int, ...]
+    cost: tuple[int, ...]
+    node_count: int
+    value: int
+
+
+Item = NodeItem | AliasItem | InstanceItem | PricedItem
+
+
+class NeedsGraph(Exception):
+    """What is asked of a body cannot be told from costs alone."""
 
 
 @record(frozen=False, eq=False)
@@ -111,7 +128,8 @@ class Body:
     inputs: tuple[Tensor, ...]  # the caller's tensors; value ids 0 … len - 1 here
     items: list[Item] = field(default_factory=list)
     value_count: int = 0
-    cost: Cost = FREE
+    spent: Cost = FREE  # of all but the priced items
+    terms: list[int] = field(default_factory=lambda: [0] * 5)  # of the priced items, in the order of Cost
     node_count: int = 0
     reads_std: bool = False
     reusable: bool = True
@@ -120,6 +138,11 @@ class Body:
 
     def __post_init__(self) -> None:
         self.value_count = len(self.inputs)
+
+    @property
+    def cost(self) -> Cost:
+        """The sum of all items."""
+        return self.spent + Cost(*self.terms) if self.terms[0] or any(self.terms) else self.spent
 
     def add_node(
         self,
@@ -136,7 +159,7 @@ class Body:
         self.value_count += 1
         refs = tuple([t.ref for t in inputs])
         self.items.append(NodeItem(op, refs, shapes, shape, cost, hint, span, scope, value))
-        self.cost += cost
+        self.spent += cost
         self.node_count += 1
         return Tensor(self, value, shape)
 
@@ -162,11 +185,32 @@ class Body:
         self.items.append(
             InstanceItem(template, tuple([t.ref for t in inputs]), hint, span, scope, merge, value)
         )
-        self.cost += template.cost
+        self.spent += template.cost
         self.node_count += template.node_count
         return [
             Tensor(self, value + i, shape, template.tainted[i]) for i, shape in enumerate(template.shapes)
         ]
+
+    def add_priced(
+        self,
+        inputs: list[Tensor],
+        shapes: list[Shape],
+        cost: tuple[int, ...],
+        last: tuple[int, ...],
+        node_count: int,
+        last_node_count: int,
+    ) -> list[Tensor]:
+        value = self.value_count
+        self.value_count += len(shapes)
+        self.items.append(PricedItem(tuple([t.ref for t in inputs]), last, last_node_count, value))
+        self.node_count += node_count
+        self.terms = [a + b for a, b in zip(self.terms, cost, strict=False)]
+        return [Tensor(self, value + i, shape) for i, shape in enumerate(shapes)]
+
+    def repeat_priced(self, item: PricedItem, count: int) -> None:
+        """The last item `count` times more, each applied to what the one before gave."""
+        self.terms = [a + b * count for a, b in zip(self.terms, item.cost, strict=False)]
+        self.node_count += item.node_count * count
 
     def variance(self, ref: int) -> float | str:
         """Variance of a value in the reference state, or the name of the op that has no rule."""
@@ -192,7 +236,7 @@ def dead_values(items: list[Item], outputs: tuple[int, ...], value_count: int) -
     for item in items:
         if isinstance(item, AliasItem):
             used.add(item.source)
-        elif isinstance(item, NodeItem) or not (dead := item.template.dead):
+        elif not isinstance(item, InstanceItem) or not (dead := item.template.dead):
             used.update(item.inputs)
         else:
             count = item.template.input_count
@@ -209,6 +253,8 @@ def propagate(items: list[Item], known: dict[int, float | str]) -> None:
             known[item.value] = node_variance(item.op, [known[i] for i in item.inputs], item.input_shapes)
         elif isinstance(item, AliasItem):
             known[item.value] = item.variance
+        elif isinstance(item, PricedItem):
+            raise NeedsGraph
         else:
             outputs = item.template.variances(tuple([known[i] for i in item.inputs]))
             for i, variance in enumerate(outputs):

@@ -10,7 +10,7 @@ from archc.elaborate.arithmetic import MAX_LIST, equal, is_number
 from archc.elaborate.values import Function, key_of, show, type_name
 
 
-class BadArgument(Exception):
+class BadArgument(ValueError):
     """A builtin refused its arguments; carries the message and an optional hint."""
 
 
@@ -218,6 +218,22 @@ _TABLE: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("unique", "unique(list)", _unique),
     ("zip", "zip(list, list, …)", _zip),
 )
+
+UNARY: dict[str, Callable[[Any], Any]] = {
+    "abs": abs,
+    "ceil": math.ceil,
+    "floor": math.floor,
+    "int": int,
+    "log": math.log,
+    "log2": math.log2,
+    "round": round,
+    "sqrt": math.sqrt,
+}
+"""Builtins of one number, with an exception for what they do not take."""
+
+
+MANY: dict[str, Callable[..., Any]] = {"lcm": math.lcm, "max": max, "min": min}
+"""Builtins of several numbers."""
 
 BUILTINS: dict[str, Function] = {name: Function(name, call, signature) for name, signature, call in _TABLE}
 FLATTEN = BUILTINS.pop("flatten_list")

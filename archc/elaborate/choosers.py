@@ -210,3 +210,29 @@ class RandomChooser:
             j = i + self.rng.below(count - i)
             left[i], left[j] = left[j], left[i]
         return tuple(sorted(left[:k]))
+
+
+class Repeatable:
+    """A chooser whose answers can be given again, should what they are for be begun anew."""
+
+    def __init__(self, chooser: Chooser) -> None:
+        self.chooser = chooser
+        self.given: list[Any] = []
+        self.at = 0
+
+    def again(self) -> None:
+        """Answer as before from here on, then go on."""
+        self.at = 0
+
+    def domain(self, path: str, values: DomainValues) -> Any:
+        if self.at == len(self.given):
+            self.given.append(self.chooser.domain(path, values))
+        self.at += 1
+        return self.given[self.at - 1]
+
+    def pick(self, path: str, count: int, k: int) -> tuple[int, ...]:
+        if self.at == len(self.given):
+            self.given.append(self.chooser.pick(path, count, k))
+        self.at += 1
+        found: tuple[int, ...] = self.given[self.at - 1]
+        return found

@@ -46,10 +46,10 @@ from archc.elaborate.values import (
     type_name,
     weigh,
 )
+from archc.ops.symbolic import Symbol, Untraceable
 from archc.syntax import ast
 
 MAX_RANGE = 2**31  # a range is not a list yet, but its length must be a machine integer
-
 Closure = Callable[[ElabFrame], Any]
 
 
@@ -196,6 +196,8 @@ class ExpressionCompiler:
 
         def make(f: ElabFrame) -> Any:
             low, high = start(f), stop(f)
+            if type(low) is Symbol or type(high) is Symbol:
+                raise Untraceable  # how long it is decides what comes after
             if type(low) is int and type(high) is int:
                 if high - low >= MAX_RANGE:
                     raise fail(

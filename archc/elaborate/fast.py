@@ -6,13 +6,13 @@ to that.
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable
 from typing import Any
 
 from archc.diagnostics import Span
 from archc.elaborate.arithmetic import MAX_INT
+from archc.elaborate.builtins import MANY, UNARY
 from archc.elaborate.frame import ElabFrame
 from archc.elaborate.operators import Lambda, bounded, iterate
 from archc.elaborate.values import MISSING, Function
@@ -127,23 +127,6 @@ def compare(
     return apply
 
 
-_UNARY: dict[str, Callable[[Any], Any]] = {
-    "abs": abs,
-    "ceil": math.ceil,
-    "floor": math.floor,
-    "int": int,
-    "log": math.log,
-    "log2": math.log2,
-    "round": round,
-    "sqrt": math.sqrt,
-}
-"""Builtins of one number, with an exception for what they do not take."""
-
-
-_MANY: dict[str, Callable[..., Any]] = {"lcm": math.lcm, "max": max, "min": min}
-"""Builtins of several numbers."""
-
-
 def call(
     fixed: bool,
     function: Closure,
@@ -165,10 +148,10 @@ def call(
             found = target.direct(f, values, span)
             if found is not MISSING:
                 return found
-        elif type(target) is Function and target.name in _MANY and set(map(type, values)) <= _NUMBERS:
+        elif type(target) is Function and target.name in MANY and set(map(type, values)) <= _NUMBERS:
             f.run.spend(2, span)
             try:
-                found = _MANY[target.name](*values)
+                found = MANY[target.name](*values)
             except TypeError:  # lcm of a float
                 return general(f, target, values)
             if -LIMIT < found < LIMIT:
@@ -194,7 +177,7 @@ def _call_of_one(
         value = argument(f)
         if target is not known:
             known = target
-            compute = _UNARY.get(target.name) if type(target) is Function else None
+            compute = UNARY.get(target.name) if type(target) is Function else None
         if compute is not None and (type(value) is int or type(value) is float):
             run = f.run
             run.fuel -= 2

@@ -8,7 +8,7 @@ from typing import Any
 
 from archc.diagnostics import Diagnostic, Frame, Span
 from archc.diagnostics.record import record
-from archc.elaborate.builder import AliasItem, Body, InstanceItem, Item, NodeItem
+from archc.elaborate.builder import AliasItem, Body, InstanceItem, Item, NeedsGraph, NodeItem, PricedItem
 from archc.elaborate.frame import located
 from archc.elaborate.values import Fatal
 from archc.ir import Graph, Node, Output, Scope
@@ -55,8 +55,10 @@ class Flattener:
                 )
             elif isinstance(item, AliasItem):
                 ids[item.value] = ids[item.source]
-            else:
+            elif isinstance(item, InstanceItem):
                 self._expand_instance(item, name, ids, scope, ordinal)
+            else:
+                raise NeedsGraph
         return ids
 
     def _expand_instance(
@@ -117,7 +119,7 @@ def _value_count(items: list[Item], inputs: int) -> int:
 
 def _names(items: list[Item]) -> list[str]:
     """Names unique within each scope: the called name, numbered from 1 where it occurs again."""
-    keys = [(-1, "") if isinstance(i, AliasItem) else (i.scope, i.hint) for i in items]
+    keys = [(-1, "") if isinstance(i, AliasItem | PricedItem) else (i.scope, i.hint) for i in items]
     merged = [isinstance(i, InstanceItem) and i.merge for i in items]
     totals = Counter(k for k, m in zip(keys, merged, strict=True) if not m)
     taken = set(totals)

@@ -12,6 +12,7 @@ from archc.elaborate.values import Ambient
 from archc.ops.base import Cost, Op, Shape
 
 if TYPE_CHECKING:
+    from archc.elaborate.pricing import Kind
     from archc.elaborate.run import Run
 
 CACHE_SIZE = 50_000
@@ -27,21 +28,26 @@ class OpEntry:
 
 @record(frozen=False)
 class Caches:
-    """What elaborations of one library share: interned ops, and templates of clean block calls."""
+    """What elaborations of one library share: interned ops, templates of clean block calls, and formulas."""
 
     ops: dict[Any, OpEntry] = field(default_factory=dict)
     templates: dict[Any, list[Template]] = field(default_factory=dict)
+    kinds: dict[Any, Kind] = field(default_factory=dict)
+    elaborations: int = 0  # begun so far
     ambient: Ambient = field(default_factory=lambda: Ambient(None, "", None))
 
     def trim(self) -> None:
-        """Called between elaborations, so that ids used as keys stay alive during one."""
+        """Called before each elaboration, so that ids used as keys stay alive during one."""
+        self.elaborations += 1
         if (
             len(self.ops) > CACHE_SIZE
             or len(self.templates) > CACHE_SIZE
+            or len(self.kinds) > CACHE_SIZE
             or len(self.ambient.children) > 1000
         ):
             self.ops.clear()
             self.templates.clear()
+            self.kinds.clear()
             self.ambient = Ambient(None, "", None)
 
 

@@ -10,7 +10,7 @@ from archc.diagnostics.record import record
 from archc.elaborate import arithmetic
 from archc.elaborate.arithmetic import LIMITS, MAX_LIST, is_number
 from archc.elaborate.builder import FAILED
-from archc.elaborate.builtins import BadArgument
+from archc.elaborate.builtins import UNARY, BadArgument
 from archc.elaborate.foreign import keyword_help
 from archc.elaborate.frame import ElabFrame
 from archc.elaborate.signature import primitive
@@ -31,6 +31,7 @@ from archc.elaborate.values import (
     tensors_in,
     weigh,
 )
+from archc.ops.symbolic import Symbol, Untraceable
 from archc.syntax import ast
 
 
@@ -42,10 +43,12 @@ class Special(Function):
 
 @record(eq=False)
 class Lambda(Special):
-    """An `fn`. direct: called with (frame, values, span) for arguments given by position; MISSING where those
+    """An `fn`. definition, compiler: its own, where it is closed over nothing. direct: called with (frame, values, span) for arguments given by position; MISSING where those
     are not as many as the parameters, or hold tensors."""
 
     direct: Callable[..., Any] = lambda f, values, span: MISSING
+    definition: ast.FnDef | None = None
+    compiler: Any = None
 
 
 def attribute(value: Tensor, name: str, span: Span) -> Any:
@@ -170,7 +173,8 @@ def tensor_operator(f: ElabFrame, op: str, a: Any, b: Any, span: Span) -> Any:
     tensor, other = (a, b) if type(a) is Tensor else (b, a)
     if is_number(other):
         if op == "*":
-            return tensor_call(f, "scale", [tensor], {"factor": float(other)}, span)
+            factor = other.as_float() if type(other) is Symbol else float(other)
+            return tensor_call(f, "scale", [tensor], {"factor": factor}, span)
         if op == "/" and tensor is a:
             if other == 0:
                 raise fail("E0411", "division by zero", span, "the divisor is 0")
@@ -251,10 +255,12 @@ def call_function(
             f.run.spend(weigh(value, span), span)
         elif isinstance(value, range):
             f.run.spend(min(len(value), MAX_LIST + 1) // 8, span)
+    values = [v for n, v, _ in args if n is None]
+    named = {n: v for n, v, _ in args if n is not None}
+    if Symbol in [type(v) for _, v, _ in args]:
+        return arithmetic.check_number(_of_symbols(function, values, named), span)
     try:
-        result = function.call(
-            *[v for n, v, _ in args if n is None], **{n: v for n, v, _ in args if n is not None}
-        )
+        result = function.call(*values, **named)
     except BadArgument as error:
         declared = (f"it is declared as {function.signature}",)
         raise fail("E0420", str(error), span, "", declared) from None
@@ -268,6 +274,30 @@ def call_function(
     if isinstance(result, list):
         return bounded(result, f, span)
     return arithmetic.check_number(result, span) if is_number(result) else result
+
+
+_NUMERIC = {"abs", "ceil", "float", "floor", "int", "lcm", "log", "log2", "make_divisible", "round", "sqrt"}
+"""Builtins from numbers to a number, whose type does not hang on theirs, or (`abs`) is theirs."""
+
+
+def _of_symbols(function: Function, values: list[Any], named: dict[str, Any]) -> Any:
+    """A builtin on symbols: called again by the formula where it is a function of numbers."""
+    symbol = next(v for v in (*values, *named.values()) if type(v) is Symbol)
+    if function.name in ("max", "min") and len(values) > 1 and not named:
+        kinds = {v.whole if type(v) is Symbol else type(v) is int for v in values}
+        if len(kinds) > 1:
+            return function.call(*values)  # the type is that of the one that is found now: ask which it is
+    elif function.name not in _NUMERIC:
+        raise Untraceable
+    if not named:
+        plain = UNARY.get(function.name) if len(values) == 1 else {"max": max, "min": min}.get(function.name)
+        return symbol.trace.call((function, len(values)), plain or function.call, tuple(values))
+    names, count = tuple(named), len(values)
+
+    def call(*given: Any) -> Any:
+        return function.call(*given[:count], **dict(zip(names, given[count:], strict=True)))
+
+    return symbol.trace.call((function, names, count), call, (*values, *named.values()))
 
 
 def special(name: str, signature: str, call: Callable[..., Any]) -> Special:

@@ -12,6 +12,7 @@ from archc.elaborate.apply_primitive import apply_primitive, check_arguments
 from archc.elaborate.builder import Body, Template
 from archc.elaborate.frame import Caches, ElabFrame, StackEntry, located
 from archc.elaborate.keep import apply_mixture, call_mixture
+from archc.elaborate.pricing import priced
 from archc.elaborate.signature import (
     BlockTarget,
     PrimitiveTarget,
@@ -45,12 +46,21 @@ class Run:
     """State of one elaboration."""
 
     def __init__(
-        self, caches: Caches, chooser: Chooser | KeepAll | None, root: str, fuel: int = FUEL
+        self,
+        caches: Caches,
+        chooser: Chooser | KeepAll | None,
+        root: str,
+        fuel: int = FUEL,
+        *,
+        priced: bool = False,
+        traced: bool = False,
     ) -> None:
         self.caches = caches
         self.chooser = chooser
         self.root = root  # name of the source errors should point into where they can
         self.fuel = fuel
+        self.priced = priced  # only costs are asked for: see archc.elaborate.pricing
+        self.traced = traced  # numbers may be symbols, so nothing is looked up or kept by them
         self.depth = 0
         self.diagnostics: list[Diagnostic] = []
         self.reported: set[Any] = set()
@@ -138,7 +148,9 @@ class Run:
 
     def count_nodes(self, more: int, span: Span) -> None:
         """Make room for more nodes; raises Fatal beyond MAX_NODES."""
-        if sum(b.node_count for b in self.bodies) + more > MAX_NODES:
+        for body in self.bodies:
+            more += body.node_count
+        if more > MAX_NODES:
             raise Fatal(
                 Diagnostic("E0905", f"the graph has more than {MAX_NODES:,} nodes", span, "stopped here",
                            ("repeats multiply: check their counts",))
@@ -156,6 +168,9 @@ class Run:
     ) -> Any:
         """`value(args)` for an op: applied when the tensors are there, a partial op otherwise."""
         if isinstance(value, OpValue):
+            if not value.args and args and (plain := _plain(value.target, args)) is not None:
+                spans = {name: at for name, (_, _, at) in zip(plain, args, strict=True)}
+                return OpValue(value.target, plain, spans, frame.ambient, span, len(args))
             tensors, bound, positional = bind(value.target, value.args, value.positional, args, span)
             spans = value.arg_spans
             if args:
@@ -183,24 +198,34 @@ class Run:
         if isinstance(op, OpValue):
             return self._apply_target(frame, op, self._arrange(op.target, tensors), span, hint, merge)
         if isinstance(op, Composition):
-            self.enter(span)
-            value: Any = tensors[0] if len(tensors) == 1 else tuple(tensors)
-            try:
-                for i, step in enumerate(op.steps):
-                    try:
-                        value = self.apply(frame, step.op, spread(value), step.span, step.hint or hint)
-                    except Failure:
-                        check_arguments(self, Composition(op.steps[i + 1 :]))
-                        raise
-            finally:
-                self.depth -= 1
-            return value
+            if self.priced and len(self.bodies) == 1 and op.steps and all(type(t) is Tensor for t in tensors):
+                return priced(
+                    self, frame, op, tensors, frame.ambient, span,
+                    lambda: self._apply_steps(frame, op, tensors, span, hint),
+                )  # fmt: skip
+            return self._apply_steps(frame, op, tensors, span, hint)
         if isinstance(op, Mixture):
             return apply_mixture(self, frame, op, tensors, span)
         raise fail(
             "E0409", f"`->` needs an op on its right, not {show(op)}", span, f"this is {a_type(op)}",
             help=("an op is a primitive, a block, or one of them partially applied: `conv(64, 3)`",),
         )  # fmt: skip
+
+    def _apply_steps(
+        self, frame: ElabFrame, op: Composition, tensors: list[Any], span: Span, hint: str
+    ) -> Any:
+        self.enter(span)
+        value: Any = tensors[0] if len(tensors) == 1 else tuple(tensors)
+        try:
+            for i, step in enumerate(op.steps):
+                try:
+                    value = self.apply(frame, step.op, spread(value), step.span, step.hint or hint)
+                except Failure:
+                    check_arguments(self, Composition(op.steps[i + 1 :]))
+                    raise
+        finally:
+            self.depth -= 1
+        return value
 
     def _arrange(self, target: Target, tensors: list[Any]) -> list[Any]:
         """Match the tensors of a pipe to the target's parameters; the count is checked later."""
@@ -228,7 +253,13 @@ class Run:
             flat = [t for value in tensors for t in (value if type(value) is list else (value,))]
             return apply_primitive(self, frame, target, op, flat, ambient, span, hint or target.name)
         if isinstance(target, BlockTarget):
-            return apply_block(self, frame, target, op, tensors, ambient, span, hint or target.name, merge)
+            name = hint or target.name
+            if self.priced and len(self.bodies) == 1:
+                return priced(
+                    self, frame, op, tensors, ambient, span,
+                    lambda: apply_block(self, frame, target, op, tensors, ambient, span, name, merge),
+                )  # fmt: skip
+            return apply_block(self, frame, target, op, tensors, ambient, span, name, merge)
         return self._assert_std(frame, op, tensors[0], span)
 
     def _assert_std(self, frame: ElabFrame, op: OpValue, tensor: Tensor, span: Span) -> Tensor:
@@ -275,6 +306,21 @@ def sides(
 def spread(value: Any) -> list[Any]:
     """The tensors a pipe's left side supplies: a tuple spreads."""
     return list(value) if isinstance(value, tuple) else [value]
+
+
+_PLAIN = {int, float, bool, str}
+
+
+def _plain(target: Target, args: list[tuple[str | None, Any, Span]]) -> dict[str, Any] | None:
+    """What `bind` gives for scalars by position, the first arguments of an op; None where they are not that."""
+    bound = {}
+    if len(args) > len(target.params):
+        return None
+    for (name, value, _), param in zip(args, target.params, strict=False):
+        if name is not None or type(value) not in _PLAIN:
+            return None
+        bound[param.name] = value
+    return bound
 
 
 def _spans_of(target: Target, args: list[tuple[str | None, Any, Span]], positional: int) -> dict[str, Span]:

@@ -25,6 +25,7 @@ from archc.ops.base import Op, TensorParam
 from archc.ops.params import ROUND, ambient_names, parameter_table
 from archc.ops.params import show as show_plain
 from archc.ops.registry import registry
+from archc.ops.symbolic import Symbol
 from archc.syntax import ast
 
 
@@ -292,7 +293,11 @@ TYPES = (*SCALARS, "op", "tensor", "list", "tuple", "any")
 
 def convert(value: Any, wanted: ast.TypeExpr) -> Any:
     """`value` as a declared type wants it (integral floats become ints), or MISSING if it cannot be."""
-    name = wanted.name
+    name, kind = wanted.name, type(value)
+    if (kind is int and name == "int") or (kind is float and name == "float"):
+        return value
+    if kind is Symbol and name in ("int", "float"):
+        return value.as_int() if name == "int" else value.as_float()
     if name == "op":
         return value if is_op(value) else MISSING
     if isinstance(value, Kept):

@@ -10,6 +10,7 @@ from archc.diagnostics import Diagnostic, Span, did_you_mean
 from archc.elaborate import arithmetic
 from archc.elaborate.expressions import Closure, ExpressionCompiler
 from archc.elaborate.frame import ElabFrame
+from archc.elaborate.numeric import often
 from archc.elaborate.operators import Lambda, Special, iterate, tensor_operator, truth
 from archc.elaborate.signature import given_twice, not_given
 from archc.elaborate.targets import names_lost, target_names, target_setter
@@ -160,6 +161,10 @@ class StatementCompiler:
 
         return spoiled
 
+    def arithmetic(self, node: ast.Expr) -> Closure:
+        """The closure of an expression that may be arithmetic."""
+        return often(self.expressions, node, self.expressions.compile(node))
+
     def statement(self, node: ast.Stmt) -> Execute:
         """The closure of one statement."""
         method = getattr(self, "_" + type(node).__name__, None)
@@ -170,7 +175,7 @@ class StatementCompiler:
     # ------------------------------------------------------------ statements of any body
 
     def _Assign(self, node: ast.Assign) -> Execute:
-        value, span = self.expressions.compile(node.value), node.value.span
+        value, span = self.arithmetic(node.value), node.value.span
         setter = target_setter(node.target)
         if not node.augmented:
 
@@ -217,7 +222,7 @@ class StatementCompiler:
         return set_
 
     def _For(self, node: ast.For) -> Execute:
-        iterable, span = self.expressions.compile(node.iterable), node.iterable.span
+        iterable, span = self.arithmetic(node.iterable), node.iterable.span
         setter = target_setter(node.target)
         self.loops += 1
         body = self.body(node.body, node.span)
@@ -235,7 +240,7 @@ class StatementCompiler:
         return loop
 
     def _If(self, node: ast.If) -> Execute:
-        condition, span = self.expressions.compile(node.condition), node.condition.span
+        condition, span = self.arithmetic(node.condition), node.condition.span
         then, otherwise = self.body(node.then, node.span), self.body(node.otherwise, node.span)
         return lambda f: then(f) if truth(condition(f), span) else otherwise(f)
 
@@ -334,7 +339,7 @@ def function_maker(
             finally:
                 f.run.depth -= 1
 
-        return Lambda(node.name, call, described, direct)
+        return Lambda(node.name, call, described, direct, None if locals_ else node, inner)
 
     return make
 

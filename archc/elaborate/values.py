@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import Diagnostic, Span
 from archc.diagnostics.record import record
 from archc.ops.checks import describe_shape
 from archc.ops.params import show as show_plain
+from archc.ops.symbolic import Untraceable
 
 if TYPE_CHECKING:
     from archc.elaborate.builder import Body
@@ -85,7 +87,10 @@ class Ambient:
 
     def extend(self, name: str, value: Any) -> Ambient:
         """This chain with one more binding in front."""
-        key = (name, key_of(value))
+        try:
+            key = (name, key_of(value))
+        except Untraceable:  # it holds a symbol, which nothing else is equal to
+            return Ambient(self, name, value)
         found = self.children.get(key)
         if found is None:
             found = self.children[key] = Ambient(self, name, value)
@@ -218,6 +223,15 @@ def is_op(value: Any) -> bool:
 def is_open(value: Any) -> bool:
     """A choice that is kept open."""
     return isinstance(value, Mixture | Kept)
+
+
+def later(op: Any) -> Any:
+    """What a stage applies from its second repetition on: a partially applied op that declares `stride` with 1."""
+    if isinstance(op, Mixture):
+        return replace(op, ops=tuple([later(o) for o in op.ops]))
+    if isinstance(op, OpValue) and "stride" in op.target.by_name and op.args.get("stride", 1) != 1:
+        return OpValue(op.target, {**op.args, "stride": 1}, op.arg_spans, op.captured, op.span, op.positional)
+    return op
 
 
 def key_of(value: Any) -> Any:

@@ -84,6 +84,15 @@ class Cost:
             self.activations + other.activations,
         )
 
+    def __mul__(self, times: int) -> Cost:
+        return Cost(
+            self.params * times,
+            self.buffers * times,
+            self.macs * times,
+            self.flops * times,
+            self.activations * times,
+        )
+
 
 FREE = Cost()
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from archc.diagnostics import nearest
 from archc.diagnostics.record import record
+from archc.ops.symbolic import Symbol
 
 Pair = tuple[int, int]
 """(height, width). Specs may write one int for both."""
@@ -130,8 +131,9 @@ def coerce(op: str, parameter: Parameter, value: Any) -> Any:
         )
     if parameter.minimum is None and parameter.below is None:
         return found
-    for number in found if isinstance(found, tuple) else (found,):
-        if not isinstance(number, int | float):
+    numbers: Any = found if isinstance(found, tuple) else (found,)
+    for number in numbers:
+        if not isinstance(number, int | float | Symbol):
             continue
         if parameter.minimum is not None and number < parameter.minimum:
             raise OpError(
@@ -182,10 +184,14 @@ def _fitter(annotation: Any) -> Callable[[Any], Any]:
 def _fit_int(value: Any) -> Any:
     if type(value) is int:
         return value
+    if type(value) is Symbol:
+        return value.as_int()
     return int(value) if isinstance(value, float) and value.is_integer() else _NO
 
 
 def _fit_float(value: Any) -> Any:
+    if type(value) is Symbol:
+        return value.as_float()
     if isinstance(value, bool) or not isinstance(value, int | float):
         return _NO
     try:
