@@ -31,7 +31,7 @@ PUBLISHED = {"random": 93.76, "evolution": 93.91, "local": 94.09, "reinforce": 9
 OPTIONS: dict[str, dict[str, object]] = {
     "evolution": {"population": 10, "sample": 3},
     "reinforce": {"lr": 0.01, "decay": 0.9},
-    "nsga2": {"population": 20},
+    "nsga2": {"population": 20, "mutation": 0.3},
 }
 AT_ONCE = 10
 """Seeds of one call to a worker."""

@@ -240,12 +240,15 @@ def _plan(given: dict[str, Any]) -> Plan:
         evaluate = TablePlan(
             given["table"], given["metrics"][0], given["report_metric"], given["key"], given["same"]
         )
-    elif evaluate == "train":
-        evaluate = TrainPlan(
+    train = TrainPlan()
+    if isinstance(evaluate, str) and evaluate.startswith(("train", "zero-cost")):
+        train = TrainPlan(
             given["recipe"], _changes(given), given["device"], max(1, round(given["gpus_per_trial"]))
         )
+    if evaluate == "train":
+        evaluate = train
     return Plan(
-        request, given["strategy"], dict(given["options"]), evaluate, given["metrics"], given["objectives"],
+        request, given["strategy"], dict(given["options"]), evaluate, train, given["metrics"], given["objectives"],
         given["latency"], Budget(given["trials"], given["seconds"], given["copies_count"]), given["workers"],
         given["halving"], given["shortest"], given["eta"],
     )  # fmt: skip

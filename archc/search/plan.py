@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from archc.diagnostics import did_you_mean
 from archc.ir import Graph
 from archc.search.choices import Choices
 from archc.search.engine import Budget
@@ -39,7 +40,7 @@ class TablePlan:
 class TrainPlan:
     """Train by a recipe with changes; see archc.search.training."""
 
-    recipe: str = "quickstart"
+    recipe: str = "search"
     changes: tuple[str, ...] = ()
     device: str = ""
     processes: int = 1
@@ -49,7 +50,7 @@ class TrainPlan:
 class Plan:
     """evaluate: a TablePlan, a TrainPlan, `figures`, `zero-cost:NAME`, or package.module:callable.
 
-    scores, of the last: metrics it gives. latency: a table of `archc latency-table`. shortest: epochs of the first
+    train: where the data of zero-cost scores is named. metrics: that a callable gives. latency: a table of `archc latency-table`. shortest: epochs of the first
     rung of `halving`.
     """
 
@@ -57,6 +58,7 @@ class Plan:
     strategy: str = "evolution"
     options: Mapping[str, Any] = field(default_factory=dict)
     evaluate: TablePlan | TrainPlan | str = TrainPlan()
+    train: TrainPlan = TrainPlan()
     metrics: tuple[str, ...] = ()
     objectives: tuple[str, ...] = ()
     latency: Path | None = None
@@ -150,10 +152,24 @@ def _evaluator(plan: Plan, request: Request) -> tuple[Evaluator, Request]:
         return training(
             request, load_recipe(how.recipe, how.changes), device=how.device, processes=how.processes
         )
+    if how.startswith("zero-cost"):
+        return _zero_cost(how.partition(":")[2], plan.train, request)
     if how == "figures":
         return Nothing(), request
     resolve(how)
     return UserCallable(how, plan.metrics or ("score",)), request
+
+
+def _zero_cost(name: str, how: TrainPlan, request: Request) -> tuple[Evaluator, Request]:
+    from archc.search.training import training
+    from archc.search.zero_cost import SCORES, ZeroCost
+    from archc.train.recipe import load_recipe
+
+    if name not in SCORES:
+        hint = did_you_mean(name, SCORES) or (f"there are {', '.join(SCORES)}",)
+        raise SearchError(f"no score zero-cost:{name}: {hint[0]}")
+    trained, request = training(request, load_recipe(how.recipe, how.changes))
+    return ZeroCost(name, trained.recipe), request
 
 
 def _default_objective(evaluator: Evaluator) -> str:

@@ -158,6 +158,7 @@ def test_a_latency_table_predicts_and_constrains(capsys: pytest.CaptureFixture[s
         (["--data", "nowhere"], "no data 'nowhere'"),
         (["--halving", "hyperband", "--shortest", "50"], "halving needs"),
         (["--require", "depth > 5"], "met no requirement"),
+        (["--evaluate", "zero-cost:synflo"], "did you mean `synflow`"),
         (["--latency", "small.arch"], "small.arch is no table of `archc latency-table`"),
     ],
 )  # fmt: skip
@@ -175,3 +176,12 @@ def test_a_search_without_results_says_why(capsys: pytest.CaptureFixture[str]) -
         "--trials", "2",
     )  # fmt: skip
     assert code == 1 and "no trial came to a result: the evaluator gave accuracy = nan" in err
+
+
+@pytest.mark.parametrize("name", ["synflow", "naswot", "jacob_cov", "grad_norm"])
+def test_a_score_without_training(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("search", "small.arch", "--evaluate", f"zero-cost:{name}", "--data", "digits", "--trials", "3")
+    first = found(capsys, *words)
+    assert first == {**found(capsys, *words), "seconds": first["seconds"]}
+    scores = [b[name] for b in first["best"]]
+    assert scores == sorted(scores, reverse=True) and len(set(scores)) > 1
