@@ -4,7 +4,8 @@
 
 Photographs are made up (500×375 JPEG of about 100 KB, as ImageNet's are), cut at random and brought to 224×224 in
 workers; beside torchvision's ImageFolder with RandomResizedCrop in torch's DataLoader. A round takes every way in
-turn; the median of the rounds is told. Augmentation is of 512 images of 32×32, or of as many as are asked for.
+turn; the median of the rounds is told, and without workers also CPU time, which others' work disturbs less.
+Augmentation is of 512 images of 32×32, or of as many as are asked for; on a CPU in CPU time of one thread.
 """
 
 from __future__ import annotations
@@ -107,14 +108,14 @@ def theirs(place: Path, workers: int) -> Iterator[int]:
             yield len(labels)
 
 
-def rate(source: Iterator[int], seconds: float) -> float:
-    """Images a second, once the first batches are there."""
+def rate(source: Iterator[int], seconds: float) -> tuple[float, float]:
+    """Images a second, once the first batches are there, and this process's CPU ms for each."""
     for _ in range(2):
         next(source)
-    begun, done = time.perf_counter(), 0
+    begun, cpu, done = time.perf_counter(), time.process_time(), 0
     while time.perf_counter() - begun < seconds:
         done += next(source)
-    return done / (time.perf_counter() - begun)
+    return done / (time.perf_counter() - begun), (time.process_time() - cpu) * 1e3 / done
 
 
 def loaders(place: Path, workers: list[int], rounds: int, seconds: float) -> None:
@@ -122,22 +123,20 @@ def loaders(place: Path, workers: list[int], rounds: int, seconds: float) -> Non
         "archc, folder": lambda n: ours(place / "folder", n), "archc, parquet": lambda n: ours(place / "parquet", n),
         "torchvision, folder": lambda n: theirs(place / "folder", n),
     }  # fmt: skip
-    found: dict[tuple[str, int], list[float]] = {(name, n): [] for name in ways for n in workers}
+    found: dict[tuple[str, int], list[tuple[float, float]]] = {
+        (name, n): [] for name in ways for n in workers
+    }
     for _ in range(rounds):
         for name, count in found:
             source = ways[name](count)
             found[name, count].append(rate(source, seconds))
             source.close()  # type: ignore[attr-defined]  # a generator
-    print(
-        "| images a second | "
-        + " | ".join(f"{n} workers" for n in workers)
-        + " |\n|---|"
-        + "---:|" * len(workers)
-    )
+    print("| images a second | " + " | ".join(f"{n} workers" for n in workers) + " | CPU ms an image |")
+    print("|---|" + "---:|" * (len(workers) + 1))
     for name in ways:
-        print(
-            f"| {name} | " + " | ".join(f"{statistics.median(found[name, n]):,.0f}" for n in workers) + " |"
-        )
+        rates = [f"{statistics.median(r for r, _ in found[name, n]):,.0f}" for n in workers]
+        cpu = f"{statistics.median(c for _, c in found[name, 0]):.2f}" if 0 in workers else "–"
+        print(f"| {name} | {' | '.join(rates)} | {cpu} |")
 
 
 def augmentation(device: torch.device, batch: int, size: int, repeat: int) -> None:
@@ -149,13 +148,14 @@ def augmentation(device: torch.device, batch: int, size: int, repeat: int) -> No
     for name, changes in AUGMENTATIONS.items():
         made = Augmenter(Augment.model_validate(changes), (0.5,) * 3, (0.25,) * 3, 10, 0, device)
         times = []
+        clock = time.process_time if device.type == "cpu" else time.perf_counter
         for step in range(repeat + 3):
             wait(device)
-            begun = time.perf_counter()
+            begun = clock()
             made.seed(step, 0)
             made(images, labels, indices, Place(0, batch))
             wait(device)
-            times.append(time.perf_counter() - begun)
+            times.append(clock() - begun)
         print(f"| {name} | {statistics.median(times[3:]) * 1e3:.2f} |")
 
 

@@ -81,6 +81,9 @@ def run(
         except RuntimeError as error:  # torch raises it wherever the run is when a worker dies
             raise lost(error) from None
     seconds = time.perf_counter() - begun
+    unreadable = [*data.bad, *trainer.feed.bad.values(), *trainer.tests.bad.values()]
+    if len(unreadable) > len(data.bad):
+        warn(f"{len(unreadable):,} images could not be read: {', '.join(unreadable[-5:])}")
     found = {
         "network": graph.name,
         "spec_sha256": spec_hash(graph),
@@ -93,7 +96,7 @@ def run(
         "held_out_examples": len(data.test),
         "classes": list(data.classes),
         "normalisation": dict(zip(("mean", "std"), map(list, data.statistics()), strict=True)),
-        "unreadable": len(data.bad) + len(trainer.feed.bad) + len(trainer.tests.bad),
+        "unreadable": len(unreadable),
         "test_shape": list(data.test_shape),
         **{f"{name}_accuracy": score.accuracy for name, score in scores.items()},
         **{f"{name}_loss": score.loss for name, score in scores.items()},

@@ -153,6 +153,16 @@ def test_labels_go_with_their_images(place: Path) -> None:
     assert torch.equal(torch.cat([t[1] for t in tested]), memory.test.labels)
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_ranks_test_as_many_batches_and_every_example_once(tmp_path: Path, stream: bool) -> None:
+    found, data = load(folder(tmp_path / "f", 100), stream=stream, eval_batch=4)  # 20 are held out
+    parts = [list(HeldOut(found.test, data, CPU, rank, 3)) for rank in range(3)]
+    assert {len(p) for p in parts} == {2}
+    labels = torch.cat([label for part in parts for _, label in part])
+    assert int((labels == NONE).sum()) == 1
+    assert torch.equal(torch.bincount(labels[labels != NONE]), torch.bincount(found.test.labels))
+
+
 def test_row_groups_are_shuffled_in_windows_and_all_seen() -> None:
     runs = (5, 3, 8, 4)
     made = Batches(20, 4, 1, runs=runs, window=2)
@@ -166,7 +176,9 @@ def test_row_groups_are_shuffled_in_windows_and_all_seen() -> None:
         assert not size or len({int(of_run[i]) for i in epoch[:size]}) <= 3
 
 
-def train(place: Path, directory: Path, stop_at: int | None = None, **about: Any) -> dict[str, Any]:
+def train(
+    place: Path, directory: Path, stop_at: int | None = None, warn: Any = print, **about: Any
+) -> dict[str, Any]:
     recipe = tiny_recipe(
         data={
             "name": "parquet" if any(place.glob("*.parquet")) else "folder", "path": str(place), "stream": True,
@@ -178,7 +190,7 @@ def train(place: Path, directory: Path, stop_at: int | None = None, **about: Any
     graph = tiny_graph(directory.parent, classes=CLASSES)
     data = load_dataset(recipe.data, SHAPE, recipe.seed, recipe.augment.resized_crop)
     if stop_at is None:
-        return session.run(graph, recipe, data, directory, Ranks(0, 1, CPU))
+        return session.run(graph, recipe, data, directory, Ranks(0, 1, CPU), warn=warn)
     trainer = Trainer(graph, recipe, data, directory, Ranks(0, 1, CPU), stop=lambda: trainer.step == stop_at)
     trainer.start()
     with pytest.raises(Interrupted):
@@ -205,8 +217,11 @@ def test_a_run_does_not_change_how_it_gets_its_data(tmp_path: Path) -> None:
 
 def test_damaged_images_are_replaced_named_and_counted(tmp_path: Path) -> None:
     place = folder(tmp_path / "f", 60, damaged=(4, 9))
-    result = train(place, tmp_path / "r", max_bad=0.1, workers=1)
+    said: list[str] = []
+    result = train(place, tmp_path / "r", warn=said.append, max_bad=0.1, workers=1)
     assert result["unreadable"] == 2
+    assert said[0].startswith("2 images could not be read")
+    assert "004.png" in said[0]
     found, data = load(place, max_bad=0.1)
     made = feed(found, data, 48)
     assert all(len(labels) == 48 for _, labels in steps(made, range(2)))
