@@ -2,8 +2,9 @@
 
     python -m benchmarks.agc [CIFAR10_FOLDER] [--steps 120] [--plot docs/agc.png]
 
-The narrow NF-ResNet (cifar_nf_resnet_16), batch 128, Nesterov momentum 0.9, an epoch of
-warm-up, cosine. Data: the embedded digits at 16×16, or CIFAR-10 from a folder. Each run's loss is that of its training batches; a run ends where it is no number.
+The narrow NF-ResNet (cifar_nf_resnet_16), batch 128, Nesterov momentum 0.9, an epoch of warm-up, cosine. Data: the
+embedded digits at their 8×8 pixels, or CIFAR-10 from a folder. Each run's loss is that of its training batches; a run
+ends where it is no number.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def train(rate: float, clipping: float, steps: int, folder: str) -> Curve:
         "augment": {"crop": 2},
         "run": {"log_every": 1, "save_every": 1e6, "eval_every": 1e6, "layout": "contiguous"},
     }
-    size = (3, 32, 32) if folder else (3, 16, 16)
+    size = (3, 32, 32) if folder else (3, 8, 8)
     first = prepare(NETWORK, parse_recipe(table), {}, size)
     table["epochs"] = steps / (len(first.data.train) // BATCH)
     with tempfile.TemporaryDirectory() as place:
@@ -105,7 +106,7 @@ def main() -> None:
             told = f"no number from step {curve.diverged} on" if curve.diverged else f"{end:.3g}"
             print(f"| {rate:g} | {clipping:g} | {len(curve.losses)} | {told} |", flush=True)
     if arguments.plot:
-        data = "CIFAR-10" if arguments.folder else "digits, 16×16"
+        data = "CIFAR-10" if arguments.folder else "digits, 8×8"
         plot(curves, arguments.plot, f"{NETWORK} on {data}, batch {BATCH}")
 
 

@@ -285,3 +285,17 @@ def test_gradients_are_scaled_to_their_largest_norm(graph: Graph, tmp_path: Path
         moves = [p.detach() - b for p, b in zip(trainer.module.parameters(), before, strict=True)]
         moved = float(torch.nn.utils.get_total_norm(moves))
         assert moved == pytest.approx(largest * recipe.lr, rel=1e-3) if tight else moved < largest * recipe.lr
+
+
+def test_the_loss_scale_of_fp16_is_saved(graph: Graph, tmp_path: Path) -> None:
+    recipe = tiny_recipe(run={"precision": "fp16"})
+    first = Trainer(graph, recipe, tiny_data(recipe, graph), tmp_path / "run", ONE)
+    first.start()
+    first._step()
+    first.scaler.update(1024.0)
+    first.step = 1
+    first.save()
+    second = Trainer(graph, recipe, tiny_data(recipe, graph), tmp_path / "run", ONE)
+    assert second.scaler.get_scale() != 1024
+    second.start()
+    assert second.scaler.get_scale() == 1024
