@@ -26,6 +26,8 @@ from archc.train.trainer import Diverged
 
 NETWORK, BATCH = "cifar_nf_resnet_16", 128
 RATES, CLIPPINGS = (0.1, 0.8, 3.2), (0.0, 0.02)
+TOP = 30.0
+"""Of the picture; losses that leave it are on their way to infinity."""
 LAST = 10
 """Steps whose mean loss is told as the end."""
 
@@ -79,9 +81,10 @@ def plot(curves: list[Curve], path: Path, title: str) -> None:
             range(1, len(curve.losses) + 1), curve.losses, style, color=colours[curve.rate], label=label
         )
         if curve.diverged:
-            axis.plot(len(curve.losses), curve.losses[-1], "x", color=colours[curve.rate], markersize=10)
+            last = min(curve.losses[-1], TOP * 0.8)
+            axis.plot(len(curve.losses), last, "x", color=colours[curve.rate], markersize=10)
     axis.axhline(2.3026, color="#888", linewidth=0.8, linestyle=":")
-    axis.set(yscale="log", xlabel="step", ylabel="training loss", title=title)
+    axis.set(yscale="log", ylim=(None, TOP), xlabel="step", ylabel="training loss", title=title)
     axis.grid(alpha=0.3)
     axis.legend(fontsize="small", ncols=len(RATES), loc="upper center", bbox_to_anchor=(0.5, -0.16))
     figure.savefig(path, dpi=110)
