@@ -70,8 +70,8 @@ def whole(directory: Path, trials: int, strategy: str) -> list[dict[str, Any]]:
 
 
 def test_a_killed_search_is_as_one_left_alone(tmp_path: Path) -> None:
-    expected = whole(tmp_path, 60, "evolution")
-    killed(str(tmp_path / "ledger.sqlite"), expected, kills=3, trials=60, strategy="evolution")
+    expected = whole(tmp_path, 45, "evolution")
+    killed(str(tmp_path / "ledger.sqlite"), expected, kills=2, trials=45, strategy="evolution")
 
 
 @pytest.mark.slow

@@ -93,8 +93,8 @@ def test_what_learns_beats_random(name: str, small: Choices) -> None:
         return statistics.mean(found)
 
     options: dict[str, Any] = {
-        "reinforce": {"lr": 0.05},
-        "ppo": {"lr": 0.05},
+        "reinforce": {"lr": 0.05, "hidden": 16},
+        "ppo": {"lr": 0.05, "hidden": 16, "rounds": 2},
         "nsga2": {"population": 10},
     }.get(name, {})
     assert late(name, options) > late("random", {}) + 0.1
