@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from archc.diagnostics import ArchError, Diagnostic
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import graphviz
@@ -36,6 +37,7 @@ __all__ = [
     "check",
     "compile",
     "count",
+    "deploy",
     "draw",
     "emit",
     "load",
@@ -82,6 +84,19 @@ def compile(graph: Graph) -> torch.nn.Module:
     from archc.backends.torch_module import compile as compile_module
 
     return compile_module(graph)
+
+
+def deploy(
+    graph: Graph, state: Mapping[str, torch.Tensor], device: str | torch.device = "cpu", **options: Any
+) -> torch.nn.Module:
+    """The network folded and made ready to run on a device, from a state dict of `compile(graph)`.
+
+    On CPUs convolutions and what follows them are single oneDNN calls; on GPUs the module is compiled, with CUDA graphs.
+    options: `dtype`, `compiled`. Needs torch.
+    """
+    from archc.measure.deploy import deploy as make_ready
+
+    return make_ready(graph, state, device, **options)
 
 
 def optimize(graph: Graph, *passes: str) -> Rewrite:

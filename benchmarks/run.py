@@ -2,7 +2,7 @@
 
     python -m benchmarks.run [PART …] [--quick]
 
-Parts: eager, construct, counting, startup. A part that is run takes the place of its section in the page; the
+Parts: eager, deploy, construct, counting, startup. A part that is run takes the place of its section in the page; the
 others stay as they are. --quick: representative networks and fewer runs, some ten minutes a part at most.
 """
 
@@ -23,6 +23,7 @@ from pathlib import Path
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 PARTS = {
     "eager": "The emitted module beside its hand-written twin",
+    "deploy": "The deployed module beside the folded twin",
     "construct": "Constructing",
     "counting": "Counting",
     "startup": "Start-up",

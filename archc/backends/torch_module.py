@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from archc.backends.torch_fuse import Form
 from archc.backends.torch_source import class_name, emit
 from archc.ir import Graph
 
@@ -20,13 +21,13 @@ _numbers = itertools.count(1)
 Trace = Callable[[nn.Module, str, torch.Tensor], None]
 
 
-def compile(graph: Graph, *, trace: Trace | None = None) -> nn.Module:
+def compile(graph: Graph, *, form: Form = "fast", trace: Trace | None = None) -> nn.Module:
     """The network as a module, made on torch's current default device (`with torch.device("meta"):` is fine).
 
-    trace: called with (module, name, value) after every node. The class keeps the graph as `archc_graph`;
+    form: as of `emit`. trace: called with (module, name, value) after every node. The class keeps the graph as `archc_graph`;
     tracebacks show the emitted lines. Raises ArchError as `emit` does.
     """
-    source = emit(graph, trace=trace is not None)
+    source = emit(graph, form=form, trace=trace is not None)
     number = next(_numbers)
     filename = f"<archc {graph.name} {number}>"
     namespace: dict[str, Any] = {"__name__": f"archc_emitted_{number}", "_trace": trace}

@@ -12,28 +12,35 @@ from dataclasses import dataclass
 from archc.backends.initial import initialiser
 from archc.backends.prelude import helper_source, helpers
 from archc.backends.torch_classes import Classes, ClassPlan, Place, classify
-from archc.backends.torch_format import Atom, Bracket, Expr, Infix, Repeated, layout, signature
+from archc.backends.torch_format import Atom, Bracket, Expr, Infix, Repeated, flat, layout, signature
 from archc.backends.torch_forward import Body, Renderer
+from archc.backends.torch_fuse import Form, fuse
 from archc.backends.torch_names import LOCALS, attribute, checked, fresh, literal, prose
 from archc.backends.torch_plan import INFIX, Item, ScopePlan, plan
 from archc.backends.torch_root import Features, features, heading, is_section, methods
 from archc.backends.torch_signatures import STARTS_AS, allowed, defaults
 from archc.ir import Graph
 from archc.ops.torch_code import AllInputs, Argument, Call, Input, Literal_
+from archc.passes.pipeline import training_form
 
 DOC_WIDTH = 70  # longer lists are cut short in docstrings
 
 LONG_SUM = 24  # more terms are written `sum([b, c, …], a)`, which adds in the same order
 
 
-def emit(graph: Graph, *, trace: bool = False) -> str:
+def emit(graph: Graph, *, form: Form = "fast", trace: bool = False) -> str:
     """Source of a module with a class for the graph, the last one defined, named by `class_name`.
 
-    trace: after every node call `_trace(module, name, value)`, a global the source does not define.
+    form: how calls are fused; the parameters are the same in all. trace: in plain form, after every node call
+    `_trace(module, name, value)`, a global the source does not define.
     Raises ArchError: E0711 a name is not an identifier, E0712 an op calls what is not allowed, E0713 a scope
     cannot run in one go.
     """
+    form = "plain" if trace else form
+    if form == "fast":
+        graph = training_form(graph)
     root = plan(graph)
+    fuse(graph, root, form)
     classes = classify(graph, root)
     blocks = [_Writer(graph, cls, classes, root, trace).text() for cls in classes.ordered]
     used = {call.target for cls in classes.ordered for call in _calls(cls)} & helpers().keys()
@@ -202,6 +209,10 @@ class _Writer:
             return self._literal((*place, key), prefix)
 
         args = [argument(value, index) for index, value in enumerate(call.args)]
+        if target.startswith("Tensor."):
+            owner, *args = args
+            name = f"({flat(owner)})" if isinstance(owner, Infix) else flat(owner)
+            return Bracket(name + target.removeprefix("Tensor"), tuple(("", a) for a in args))
         if target in INFIX:
             operator = INFIX[target]
             first = args[0]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from archc.backends.torch_fuse import Form
     from archc.ir.graph import Graph
     from archc.passes.draft import Rewrite
 
@@ -40,7 +41,8 @@ NAME.safetensors. A checkpoint of another package needs a keymap, which `archc p
 
 \b
 --deploy writes the network for inference, as NAME_deploy: normalisations, standardised kernels and multipliers are
-folded into plain weights, and --weights, those of the network as trained, with them. --verify then also runs both."""
+folded into plain weights, and --weights, those of the network as trained, with them. --verify then also runs both. --runtime mkldnn makes every convolution,
+the sum and the activation after it one call of oneDNN; where that cannot be, plain calls do the same."""
 
 
 def weights_options(command: Command) -> Command:
@@ -67,6 +69,10 @@ def weights_options(command: Command) -> Command:
 @graph_options
 @click.option("--verify", "verified", is_flag=True, help="Run the module; compare shapes, params and macs.")
 @click.option("--deploy", is_flag=True, help="Write the folded network for inference.")
+@click.option(
+    "--runtime", type=click.Choice(["torch", "mkldnn"]), default="torch", show_default=True,
+    help="With --deploy: calls of the source; mkldnn: prepacked and fused, for CPUs.",
+)  # fmt: skip
 @weights_options
 @click.pass_context
 def command(
@@ -78,10 +84,13 @@ def command(
     sample: int | None,
     verified: bool,
     deploy: bool,
+    runtime: str,
     weights: Path | None,
     keymap: Path | None,
 ) -> None:
     """Check, count, draw and compile a network."""
+    if runtime != "torch" and not deploy:
+        raise click.UsageError("--runtime goes with --deploy")
     graph = load_graph(spec, params, input_, sample, expects=True)
     state = loaded_state(graph, weights, keymap)
     print_summary(graph)
@@ -89,12 +98,13 @@ def command(
     if rewrite:
         print_rewrite(graph, rewrite)
     directory = directory or build_directory(graph.name)
-    for path in write_results(graph, rewrite, state, directory, f"{graph.name}{'_deploy' * deploy}"):
+    form: Form = "fast" if not deploy else "packed" if runtime == "mkldnn" else "inference"
+    for path in write_results(graph, rewrite, state, directory, f"{graph.name}{'_deploy' * deploy}", form):
         click.echo(f"wrote {path}")
     if not verified:
         return
     agree = _verify(graph)
-    if not (rewrite is None or verify_passes(graph, rewrite, state)) or not agree:
+    if not (rewrite is None or verify_passes(graph, rewrite, state, form)) or not agree:
         ctx.exit(1)
 
 
@@ -117,9 +127,14 @@ def loaded_state(graph: Graph, weights: Path | None, keymap: Path | None) -> dic
 
 
 def write_results(
-    graph: Graph, rewrite: Rewrite | None, state: dict[str, Tensor] | None, directory: Path, name: str
+    graph: Graph,
+    rewrite: Rewrite | None,
+    state: dict[str, Tensor] | None,
+    directory: Path,
+    name: str,
+    form: Form = "fast",
 ) -> list[Path]:
-    """Writes the network, or what a rewrite made of it, as NAME.*; returns the paths.
+    """Writes the network, or what a rewrite made of it, as NAME.*, the source in a form; returns the paths.
 
     Without Graphviz the drawing is left out, and said so.
     """
@@ -128,7 +143,7 @@ def write_results(
     from archc.ir.json_graph import to_json_text
 
     made = rewrite.graph if rewrite else graph
-    contents: dict[str, str | bytes] = {".py": emit(made), ".json": to_json_text(made)}
+    contents: dict[str, str | bytes] = {".py": emit(made, form=form), ".json": to_json_text(made)}
     if state is not None:
         from archc.backends.torch_weights import rewritten
         from archc.measure.weights import to_safetensors

@@ -57,7 +57,7 @@ def command(
     state = loaded_state(graph, weights, keymap)
     print_rewrite(graph, rewrite)
     directory = directory or build_directory(graph.name)
-    for path in write_results(graph, rewrite, state, directory, f"{graph.name}_optimized"):
+    for path in write_results(graph, rewrite, state, directory, f"{graph.name}_optimized", "fast"):
         click.echo(f"wrote {path}")
     if verified and not verify_passes(graph, rewrite, state):
         ctx.exit(1)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from archc.backends.torch_fuse import Form
     from archc.ir.graph import Graph
     from archc.passes.draft import Rewrite
 
@@ -49,12 +50,14 @@ def print_rewrite(graph: Graph, rewrite: Rewrite) -> None:
     print_table(("", "before", "after"), [(name, f"{a:,}", f"{b:,}") for name, a, b in rows])
 
 
-def verify_passes(graph: Graph, rewrite: Rewrite, state: Mapping[str, Tensor] | None) -> bool:
+def verify_passes(
+    graph: Graph, rewrite: Rewrite, state: Mapping[str, Tensor] | None, form: Form = "inference"
+) -> bool:
     """Prints how far the two networks' outputs differ; False where that is too far."""
     with needs_torch("--verify"):
         from archc.measure.deploy import TOLERANCE, verify_rewrite
 
-    found = verify_rewrite(graph, rewrite, state)
+    found = verify_rewrite(graph, rewrite, state, form=form)
     weights = "random weights and statistics" if state is None else "the weights given"
     click.echo(f"ran both networks on random inputs with {weights}; largest relative differences:")
     rows = zip(found.outputs, found.differences, found.exact, strict=True)

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from archc.backends import torch_module
+from archc.backends.torch_fuse import Form
 from archc.backends.torch_weights import rewritten
 from archc.ir import Graph
 from archc.measure.weights import randomise
 from archc.passes.draft import Rewrite
+from archc.passes.pipeline import optimize
 
 TOLERANCE = 1e-5
 """Largest difference of two outputs, relative to the largest number in them, that counts as equal."""
@@ -34,12 +36,40 @@ class Agreement:
         return max((*self.differences, *self.exact)) <= TOLERANCE
 
 
-def load_rewritten(graph: Graph, rewrite: Rewrite, state: Mapping[str, Tensor]) -> nn.Module:
+def load_rewritten(
+    graph: Graph, rewrite: Rewrite, state: Mapping[str, Tensor], form: Form = "inference"
+) -> nn.Module:
     """The rewritten network in eval mode, with weights made from a state dict of the original one."""
     with torch.device("meta"):
-        module = torch_module.compile(rewrite.graph)
+        module = torch_module.compile(rewrite.graph, form=form)
     module.load_state_dict(rewritten(graph, rewrite, state), assign=True)
     return module.eval()
+
+
+def deploy(
+    graph: Graph,
+    state: Mapping[str, Tensor],
+    device: str | torch.device = "cpu",
+    *,
+    dtype: torch.dtype = torch.float32,
+    compiled: bool | None = None,
+) -> nn.Module:
+    """The network folded and made ready to run on a device, from a state dict of it as trained.
+
+    On CPUs, in float32: convolutions with what follows them as single oneDNN calls with prepacked kernels. On GPUs:
+    `torch.compile`, whose recorded CUDA graphs leave no overhead per call; the first call of an input size compiles.
+    compiled: whether to compile; default: on GPUs. Weights are in channels_last, as inputs should be. Inference only:
+    call it under `torch.inference_mode()`.
+    """
+    place = torch.device(device)
+    on_cpu = place.type == "cpu"
+    form: Form = "packed" if on_cpu and not compiled and dtype == torch.float32 else "inference"
+    module: nn.Module = load_rewritten(graph, optimize(graph), state, form).to(place, dtype)
+    module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+    if compiled or (compiled is None and not on_cpu):
+        module.compile(mode=None if on_cpu else "reduce-overhead", fullgraph=True)
+    module.requires_grad_(False)
+    return module
 
 
 def verify_rewrite(
@@ -47,15 +77,16 @@ def verify_rewrite(
     rewrite: Rewrite,
     state: Mapping[str, Tensor] | None = None,
     *,
+    form: Form = "inference",
     batch: int = 2,
     seed: int = 0,
 ) -> Agreement:
     """Run both networks in eval mode on the same random inputs and compare what they put out.
 
-    state: the weights of the original; default: random ones, statistics of normalisations included. It suffices
-    that the graphs have the same outputs, or that the rewritten one lacks the train-only ones.
+    state: the weights of the original; default: random ones, statistics of normalisations included. form: that of the
+    rewritten network; the original runs in plain form. The graphs must have the same outputs but for train-only ones.
     """
-    module = torch_module.compile(graph).eval()
+    module = torch_module.compile(graph, form="plain").eval()
     if state is None:
         randomise(module, seed)
     else:
@@ -65,7 +96,7 @@ def verify_rewrite(
     found = []
     for dtype in (torch.float32, torch.float64):
         source = module.to(dtype)
-        other = load_rewritten(graph, rewrite, source.state_dict())
+        other = load_rewritten(graph, rewrite, source.state_dict(), form)
         given = [x.to(dtype) for x in inputs]
         with torch.inference_mode():
             results = [_results(m(*given)) for m in (source, other)]

@@ -29,7 +29,7 @@ class AllInputs:
 
 Argument = Union[Literal_, Input, AllInputs, "Call"]
 
-# Targets the printer knows; "operator.*" print as infix expressions.
+# Targets the printer knows; "operator.*" print as infix expressions, "Tensor.*" as methods.
 TARGETS = frozenset(
     {
         *(f"nn.{n}" for n in (
@@ -42,10 +42,11 @@ TARGETS = frozenset(
             "pixel_shuffle", "pixel_unshuffle", "relu", "relu6", "selu", "silu", "softmax", "softplus",
         )),
         *(f"torch.{n}" for n in (
-            "amax", "cat", "flatten", "mean", "narrow", "positive", "reshape", "sigmoid", "tanh",
+            "add", "addcmul", "amax", "cat", "flatten", "mean", "narrow", "positive", "reshape", "sigmoid", "tanh",
             "unsqueeze", "zeros_like",
         )),
         *(f"operator.{n}" for n in ("add", "mul")),
+        "Tensor.add_",
     }
 )  # fmt: skip
 

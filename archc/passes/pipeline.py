@@ -29,7 +29,7 @@ DEPLOY: tuple[Pass, ...] = (
 )
 """What makes a network for inference from a trained one."""
 
-TRAINING: tuple[Pass, ...] = (drop_identities, place_scales)
+TRAINING: tuple[Pass, ...] = (place_scales,)
 """What keeps every parameter and every gradient: the form that trains fast."""
 
 PASSES: dict[str, Pass] = {p.__name__: p for p in (*DEPLOY, merge_parallel, place_scales)}
@@ -39,11 +39,21 @@ PASSES: dict[str, Pass] = {p.__name__: p for p in (*DEPLOY, merge_parallel, plac
 def optimize(graph: Graph, passes: Iterable[Pass] = DEPLOY) -> Rewrite:
     """The passes applied in order, as one rewrite; the graph's `info` names them."""
     passes = tuple(passes)
+    made = _applied(graph, passes)
+    named = ("passes", ", ".join(step.__name__ for step in passes))
+    return replace(made, graph=replace(made.graph, info=(*graph.info, named)))
+
+
+def training_form(graph: Graph) -> Graph:
+    """The same network with the same parameters, cheaper to train: what `TRAINING` makes of it."""
+    return _applied(graph, TRAINING).graph
+
+
+def _applied(graph: Graph, passes: Iterable[Pass]) -> Rewrite:
     made = Rewrite(graph, (), (), tuple((n.id, n.id) for n in graph.nodes))
     for step in passes:
         made = made.then(step)
-    named = ("passes", ", ".join(step.__name__ for step in passes))
-    return replace(made, graph=replace(made.graph, info=(*graph.info, named)))
+    return made
 
 
 def passes_named(names: Iterable[str]) -> tuple[Pass, ...]:

@@ -180,7 +180,9 @@ def test_tracebacks_show_emitted_lines_as_long_as_the_class_lives() -> None:
     module = torch_module.compile(graphs.residual())
     with pytest.raises(RuntimeError) as caught:
         module(torch.zeros(2, 5, 32, 32))
-    assert "x = F.relu(self.batch_norm1(self.conv1(x)))" in "".join(traceback.format_exception(caught.value))
+    assert "x = F.relu(self.batch_norm1(self.conv1(x)), inplace=True)" in "".join(
+        traceback.format_exception(caught.value)
+    )
     filename = type(module).forward.__code__.co_filename
     assert "".join(linecache.getlines(filename)) == emit(graphs.residual())
     gone = weakref.ref(type(module))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import archc
 from archc.backends import torch_module
+from archc.backends.torch_fuse import Form
 from archc.backends.torch_weights import by_key, by_node, rewritten
 from archc.diagnostics import ArchError
 from archc.elaborate.api import catalog
@@ -67,16 +68,40 @@ def test_random_graphs_compute_the_same_after_one_pass(seed: int, name: str) -> 
 
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(seed=SEEDS)
-def test_the_training_form_has_the_same_parameters_and_gradients(seed: int) -> None:
+def test_what_is_emitted_has_the_same_parameters_and_gradients(seed: int) -> None:
     assert_trains_alike(random_graph(seed), 1e-9)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["resnet18", "nf_regnet_b1", "efficientnet_b0", "shufflenet_v2_x0_5", "densenet_bc_100_12", "lenet5"],
+)
+def test_library_networks_have_the_same_parameters_and_gradients(name: str) -> None:
+    assert_trains_alike(reduced(name), 1e-9)
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(seed=SEEDS, form=st.sampled_from(["inference", "packed"]))
+def test_forms_for_inference_compute_the_same(seed: int, form: Form) -> None:
+    graph = random_graph(seed)
+    module = torch_module.compile(graph, form="plain").eval()
+    randomise(module)
+    other = load_rewritten(graph, optimize(graph), module.state_dict(), form)
+    inputs = inputs_for(graph)
+    with torch.inference_mode():
+        expected = results(module(*inputs))
+        for layout in (torch.contiguous_format, torch.channels_last):
+            given = [x.contiguous(memory_format=layout) for x in inputs]
+            for a, b in zip(expected, results(other(*given)), strict=True):
+                assert (a - b).abs().max() <= 1e-5 * a.abs().max()
+            assert all(torch.equal(x, y) for x, y in zip(given, inputs, strict=True))
 
 
 def assert_trains_alike(graph: Graph, tolerance: float) -> None:
     """Outputs and gradients in training mode, in float64, with the same random numbers."""
-    module = torch_module.compile(graph).double().train()
+    module = torch_module.compile(graph, form="plain").double().train()
     randomise(module)
-    made = optimize(graph, TRAINING)
-    other = torch_module.compile(made.graph).double().train()
+    other = torch_module.compile(graph).double().train()
     shapes = {key: value.shape for key, value in module.state_dict().items()}
     assert {key: value.shape for key, value in other.state_dict().items()} == shapes
     other.load_state_dict(module.state_dict())
@@ -248,6 +273,21 @@ def test_features_stay() -> None:
         with torch.no_grad():
             for a, b in zip(module(x, features=True), other(x, features=True), strict=True):
                 assert (a - b).abs().max() <= 1e-5 * a.abs().max()
+
+
+def test_deploy_makes_modules_ready_to_run() -> None:
+    graph = archc.load("nf_regnet_b1", input=(3, 32, 32))
+    module = archc.compile(graph).eval()
+    randomise(module)
+    x = torch.randn(2, 3, 32, 32)
+    with torch.inference_mode():
+        expected = module(x)
+        for options in ({}, {"compiled": True}, {"dtype": torch.float64}):
+            ready = archc.deploy(graph, module.state_dict(), **options)
+            if "compiled" in options:
+                ready.compile(backend="eager", fullgraph=True)
+            found = ready(x.to(next(ready.parameters()).dtype)).float()
+            assert (found - expected).abs().max() <= 1e-5 * expected.abs().max()
 
 
 def test_unknown_passes_are_named() -> None:

@@ -1,0 +1,156 @@
+"""Fused and in-place calls: where they stand, and that they leave alone what others read."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+import archc
+from archc.backends import torch_module
+from archc.backends.torch_source import emit
+from archc.measure.deploy import load_rewritten
+from archc.measure.weights import randomise
+from tests.backends.interpreter import inputs_for, results
+from tests.backends.test_torch_source import Make, every_graph
+from tests.graphs import GraphBuilder, conv
+
+
+def forward_of(source: str) -> str:
+    """The body of the last forward of an emitted file."""
+    return source.rpartition("def forward(")[2]
+
+
+def emitted(b: GraphBuilder, x: int, form: str = "fast") -> str:
+    return forward_of(emit(b.graph(x), form=form))  # type: ignore[arg-type]  # one of the forms
+
+
+def start() -> tuple[GraphBuilder, int]:
+    b = GraphBuilder()
+    return b, b.add("input", size=(4, 6, 6), name="x")
+
+
+def test_relu_is_in_place_after_a_norm_but_not_on_what_others_read() -> None:
+    b, x = start()
+    x = b.chain(x, conv(4), "batch_norm")
+    assert "inplace=True" in emitted(b, b.add("relu", x))
+    b, x = start()
+    x = b.chain(x, conv(4), "batch_norm")
+    assert "inplace" not in emitted(b, b.add("add", b.add("relu", x), b.add("silu", x)))
+    b, x = start()
+    assert "inplace" not in emitted(b, b.chain(x, "sigmoid", "relu")), "sigmoid's backward reads its output"
+    b, x = start()
+    assert "inplace" not in emitted(b, b.add("relu", x)), "inputs belong to the caller"
+    b, x = start()
+    assert "inplace" not in emitted(b, b.chain(x, "flatten", "relu")), "a view of the input"
+
+
+def test_silu_is_in_place_only_in_inference() -> None:
+    for form, found in (("fast", False), ("inference", True)):
+        b, x = start()
+        assert ("inplace=True" in emitted(b, b.chain(x, conv(4), "batch_norm", "silu"), form)) == found
+
+
+def test_sections_keep_their_feature_maps() -> None:
+    b, x = start()
+    with b.scope("s1"):
+        x = b.chain(x, conv(4), "batch_norm")
+    with b.scope("s2"):
+        x = b.chain(x, "relu", conv(4))
+    module = torch_module.compile(b.graph(x)).eval()
+    (first, _) = module(torch.randn(1, 4, 6, 6), features=True)
+    assert first.min() < 0
+
+
+def test_a_gated_branch_and_its_shortcut_are_one_call() -> None:
+    b, x = start()
+    y = b.chain(x, conv(4, 3))
+    gate = b.chain(y, ("global_avg_pool", {"keepdim": True}), conv(4), "sigmoid")
+    assert "torch.addcmul(x, " in emitted(b, b.add("add", b.add("mul", y, gate), x))
+    b, x = start()
+    branch = b.chain(x, conv(4, 3), ("scale", {"factor": 0.2}))
+    assert "torch.add(x, self.conv1(x), alpha=0.2)" in emitted(b, b.add("add", x, branch))
+    b, x = start()
+    branch = b.chain(x, conv(4, 3), "gain", ("scale", {"factor": 0.2}))
+    assert "self.gain1(self.conv1(x), x)" in emitted(b, b.add("add", x, branch))
+
+
+@every_graph
+@pytest.mark.parametrize("form", ["inference", "packed"])
+def test_every_graph_in_every_form(make: Make, form: str) -> None:
+    graph = make()
+    module = torch_module.compile(graph, form="plain").eval()
+    randomise(module)
+    other = torch_module.compile(graph, form=form).eval()  # type: ignore[arg-type]  # one of the forms
+    other.load_state_dict(module.state_dict())
+    inputs = inputs_for(graph)
+    with torch.inference_mode():
+        for a, b in zip(results(module(*inputs)), results(other(*inputs)), strict=True):
+            torch.testing.assert_close(b, a, rtol=1e-4, atol=1e-5)
+
+
+# ---------------------------------------------------------------- the packed form
+
+
+@pytest.fixture
+def packed() -> tuple[nn.Module, nn.Module, torch.Tensor]:
+    """A folded network, the same packed, and an input."""
+    graph = archc.load("mobilenet_v3_small", input=(3, 32, 32))
+    module = torch_module.compile(graph).eval()
+    randomise(module)
+    plain, packed = (
+        load_rewritten(graph, archc.optimize(graph), module.state_dict(), form)  # type: ignore[arg-type]  # literals
+        for form in ("inference", "packed")
+    )
+    return plain, packed, torch.randn(2, 3, 32, 32)
+
+
+def packs(module: nn.Module) -> int:
+    return sum(getattr(m, "packed", None) is not None for m in module.modules())
+
+
+def test_packing_happens_once_and_again_after_loading(
+    packed: tuple[nn.Module, nn.Module, torch.Tensor],
+) -> None:
+    plain, fused, x = packed
+    with torch.inference_mode():
+        torch.testing.assert_close(fused(x), plain(x), rtol=1e-4, atol=1e-5)
+    assert packs(fused) == sum(type(m).__name__ == "PackedConv2d" for m in fused.modules()) > 40
+    assert fused.state_dict().keys() == plain.state_dict().keys()
+    other = {key: value * 0.9 for key, value in plain.state_dict().items()}
+    plain.load_state_dict(other)
+    fused.load_state_dict(other)
+    assert packs(fused) == 0
+    with torch.inference_mode():
+        torch.testing.assert_close(fused(x), plain(x), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(copy.deepcopy(fused)(x), plain(x), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(fused.double()(x.double()), plain.double()(x.double()))
+
+
+def test_packs_are_no_part_of_what_is_saved(
+    packed: tuple[nn.Module, nn.Module, torch.Tensor],
+) -> None:
+    _, fused, x = packed
+    with torch.inference_mode():
+        fused(x)
+    conv = next(m for m in fused.modules() if type(m).__name__ == "PackedConv2d")
+    assert conv.__getstate__()["packed"] is None
+    assert conv.packed is not None
+
+
+def test_without_the_private_calls_the_plain_ones_run(
+    packed: tuple[nn.Module, nn.Module, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, fused, x = packed
+    with torch.inference_mode():
+        expected = plain(x)
+    torch.testing.assert_close(fused(x).detach(), expected, rtol=1e-4, atol=1e-5)  # gradients are on
+    compiled = torch.compile(fused, backend="eager", fullgraph=True)
+    with torch.inference_mode():
+        torch.testing.assert_close(compiled(x), expected, rtol=1e-4, atol=1e-5)
+    monkeypatch.setattr(torch.ops, "mkldnn", object())
+    with torch.inference_mode():
+        torch.testing.assert_close(fused(x), expected, rtol=1e-4, atol=1e-5)
+    assert packs(fused) == 0
