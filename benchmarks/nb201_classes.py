@@ -1,6 +1,6 @@
 """Which of NAS-Bench-201's cells are the same network: by their graphs, by the benchmark's rule, and by what they compute.
 
-    python -m benchmarks.nb201_classes [--pairs 100] [--table nb201_table.csv.gz]
+    python -m benchmarks.nb201_classes [--pairs 100] [--codes 15625] [--table nb201_table.csv.gz]
 
 Counts the classes of all 15,625 strings by the canonical hash and by the benchmark's own rule. Then takes random pairs
 that one of the two holds to be equal and the other not, gives both cells the same weights under every assignment of the
@@ -96,12 +96,12 @@ def same(one: Code, other: Code) -> bool:
 
 
 def pairs(
-    merged: Callable[[Code], str], apart: Callable[[Code], str], number: int
+    codes: list[Code], merged: Callable[[Code], str], apart: Callable[[Code], str], number: int
 ) -> Iterator[tuple[Code, Code]]:
     """Random pairs that are equal by one rule and different by another."""
     rng = random.Random(0)
     groups: dict[str, list[Code]] = defaultdict(list)
-    for code in CODES:
+    for code in codes:
         groups[merged(code)].append(code)
     mixed = [group for group in groups.values() if len({apart(c) for c in group}) > 1]
     for _ in range(number):
@@ -115,6 +115,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--pairs", type=int, default=100)
+    parser.add_argument("--codes", type=int, default=len(CODES), help="strings to look at, drawn at random")
     parser.add_argument("--table", type=Path)
     arguments = parser.parse_args()
     torch.manual_seed(0)
@@ -128,13 +129,12 @@ def main() -> int:
             f"{len(set(rows.values())):,} classes in the table, {both:,} of table and rule together",
             flush=True,
         )
-    hashes = {code: canonical_hash(graph(code)) for code in CODES}
-    print(
-        f"{len(set(strings.values())):,} classes by the benchmark's rule, {len(set(hashes.values())):,} by graph hash"
-    )
-    print(f"{len({(strings[c], hashes[c]) for c in CODES}):,} classes that neither merges", flush=True)
+    codes = random.Random(2).sample(CODES, arguments.codes)
+    hashes = {code: canonical_hash(graph(code)) for code in codes}
+    rule, hashed = len({strings[code] for code in codes}), len(set(hashes.values()))
+    print(f"{len(codes):,} strings: {rule:,} classes by the benchmark's rule, {hashed:,} by hash", flush=True)
     for name, merged, apart in (("hash", hashes, strings), ("rule", strings, hashes)):
-        taken = list(pairs(merged.__getitem__, apart.__getitem__, arguments.pairs))
+        taken = list(pairs(codes, merged.__getitem__, apart.__getitem__, arguments.pairs))
         equal = sum(same(one, other) for one, other in taken)
         print(f"merged by the {name} alone: {equal} of {len(taken)} pairs compute the same", flush=True)
     return 0

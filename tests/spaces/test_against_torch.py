@@ -46,8 +46,22 @@ def agree(name: str, number: int, tmp_path: Path) -> None:
         ]
         report = verify(graph)
         assert report.ok, (path.name, report.mismatches[:3])
-        # every shape agrees, so activations, which are sums of them, do
         assert (report.params, report.macs) == (draw.params, draw.macs)
+        assert elements_out_of_convolutions(graph) == draw.activations
+
+
+def elements_out_of_convolutions(graph: archc.Graph) -> int:
+    """Of an image, as the module makes them: what activations are."""
+    import torch
+    from torch import nn
+
+    module = archc.compile(graph).to("meta").eval()
+    counted: list[int] = []
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            part.register_forward_hook(lambda made, inputs, output: counted.append(output.numel()))
+    module(torch.empty(1, *graph.inputs[0].shape, device="meta"))
+    return sum(counted)
 
 
 @pytest.mark.parametrize("name", ["regnetx", "nb301", "macro"])

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -135,3 +138,25 @@ def test_training_needs_a_directory(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sample", "tiny.arch", *QUICK]) == 2
     assert "give one with -o" in capsys.readouterr().err
     assert main(["sample", "tiny.arch", "--data", "digits"]) == 2
+
+
+@pytest.mark.slow
+def test_a_signal_saves_what_several_processes_train() -> None:
+    """SIGTERM to the command alone: its workers save, it exits with 75, none is left, and the same command goes on."""
+    words = ["sample", "tiny.arch", "--n", "3", "-o", "pop", *QUICK, "--set", "epochs=2000", "--jobs", "2"]
+    process = subprocess.Popen([sys.executable, "-m", "archc", *words], stderr=subprocess.PIPE, text=True)
+    logs: list[Path] = []
+    while len([log for log in logs if log.stat().st_size]) < 2:
+        time.sleep(0.5)
+        assert process.poll() is None
+        logs = list(Path("pop/runs").glob("*/log.jsonl"))
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 75 and "the same command goes on" in err
+    saved = list(Path("pop/runs").glob("*/checkpoints/step-*.json"))
+    assert len({path.parent for path in saved}) == 2
+    assert [r["status"] for r in read_rows(Path("pop"))] == ["waiting"] * 3
+    assert main([*words, "--budget", "30"]) == 0
+    steps = {path.parent: path.stem for path in saved}
+    later = {p.parent: p.stem for p in sorted(Path("pop/runs").glob("*/checkpoints/step-*.json"))}
+    assert all(later[place] > step for place, step in steps.items())
