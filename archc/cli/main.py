@@ -47,6 +47,8 @@ COMMANDS = (
     "sample",
     "search",
     "latency-table",
+    "freeze",
+    "mutate",
     "space",
     "edf",
     "space-report",

@@ -12,7 +12,7 @@ from typing import Any
 
 from archc.diagnostics import Span
 from archc.diagnostics.record import record
-from archc.elaborate.values import Tensor, is_op, show
+from archc.elaborate.values import Kept, Tensor, is_op, show
 from archc.ops.base import FREE, Cost, NoVarianceRule, Op, Shape
 
 FAILED = "an op that failed"
@@ -280,4 +280,6 @@ def _shown_argument(value: Any) -> Any:
     """A block argument as the graph keeps it: scalars and lists as they are, ops by their text."""
     if isinstance(value, list | tuple):
         return tuple(_shown_argument(v) for v in value)
+    if isinstance(value, Kept):
+        return f"open: {value.choice}"
     return show(value) if is_op(value) or not isinstance(value, int | float | str | bool) else value
