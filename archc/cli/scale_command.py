@@ -14,6 +14,7 @@ from archc.cli.options import complete_spec, format_option
 
 if TYPE_CHECKING:
     from archc.ir.graph import Graph
+    from archc.spaces.scaling import Scale
 
 SHOWN = 10
 
@@ -68,43 +69,22 @@ def command(
     format_: str,
 ) -> None:
     """Scale a network's width, depth and resolution."""
+    from archc.spaces.scaling import scale
+
     if grid:
         _grid(spec, format_)
     elif searched:
         _search(spec, score, step, format_)
     else:
-        _scaled(spec, phi, strategy, (alpha, beta, gamma), output, format_)
+        found = scale(strategy, phi, alpha=alpha, beta=beta, gamma=gamma)
+        _scaled(spec, phi, strategy, found, output, format_)
 
 
-def _deviations(alpha: float, beta: float, gamma: float) -> None:
-    """Prints the formula beside all the published EfficientNets."""
-    from archc.spaces.scaling import EFFICIENTNETS, deviation, scale
-
-    rows = []
-    for phi, (width, depth, resolution) in enumerate(EFFICIENTNETS):
-        found = scale("compound", phi, alpha=alpha, beta=beta, gamma=gamma)
-        off = deviation(phi, found) or (0.0, 0.0, 0.0)
-        formula = (f"{found.width:.2f}", f"{found.depth:.2f}", f"{224 * found.resolution:.0f}")
-        published = (f"{width:g}", f"{depth:g}", str(resolution))
-        cells = zip(formula, published, off, strict=True)
-        rows.append((f"B{phi}", *(f"{ours} / {theirs} ({share:+.1%})" for ours, theirs, share in cells)))
-    print_table(("formula / published", "width", "depth", "resolution"), rows)
-
-
-def _scaled(
-    spec: str,
-    phi: float,
-    strategy: str,
-    bases: tuple[float, float, float],
-    output: Path | None,
-    format_: str,
-) -> None:
+def _scaled(spec: str, phi: float, strategy: str, found: Scale, output: Path | None, format_: str) -> None:
     from archc.elaborate import load
     from archc.spaces.scaled import scaled
-    from archc.spaces.scaling import deviation, scale
+    from archc.spaces.scaling import deviation
 
-    alpha, beta, gamma = bases
-    found = scale(strategy, phi, alpha=alpha, beta=beta, gamma=gamma)
     before, after = load(spec), scaled(spec, found)
     published = deviation(int(phi), found) if strategy == "compound" and _is_b0(spec, phi) else None
     if format_ == "json":
@@ -140,7 +120,6 @@ def _scaled(
                 f"from the published B{int(phi)}: width {published[0]:+.1%}, depth {published[1]:+.1%}, "
                 f"resolution {published[2]:+.1%}"
             )
-            _deviations(alpha, beta, gamma)
     if output is not None:
         write_file(output, after.text(output.stem))
         click.echo(f"wrote {output}", err=format_ == "json")

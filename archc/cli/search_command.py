@@ -12,6 +12,7 @@ import click
 
 from archc.cli.console import print_diagnostics, print_json, print_table, warn
 from archc.cli.files import write_file
+from archc.cli.one_shot import NAMES, search_one_shot
 from archc.cli.options import format_option, parse_parameter
 from archc.cli.sample_command import request_options, space_argument
 from archc.cli.search_progress import Live
@@ -28,6 +29,7 @@ Examples:
   archc search nb201 --table nb201_table.parquet --metric c10_val12 --report-metric c10_test200 --trials 100
   archc search mobile --evaluate figures --objective '-macs' --objective params --strategy nsga2
   archc search myspace.arch --require 'macs <= 50M' --objective accuracy --objective '-params' --strategy tpe
+  archc search darts --strategy darts --data cifar10:DIR --seconds 3600 --recipe cifar10_strong -o out/darts
   archc search myspace.arch --latency here.json --objective 'accuracy*(latency/0.01)**-0.07'
 
 \b
@@ -44,7 +46,7 @@ several objectives. The same command goes on where a search was stopped, killed 
     default="evolution",
     show_default=True,
     metavar="NAME",
-    help="random, grid, local, evolution, reinforce, ppo, nsga2 or tpe.",
+    help="random, grid, local, evolution, reinforce, ppo, nsga2 or tpe; darts, enas or single-path by a supernet.",
 )
 @click.option(
     "--option",
@@ -164,6 +166,9 @@ def command(**given: Any) -> None:
     from archc.search.strategy import SearchError
 
     try:
+        if given["strategy"] in NAMES:
+            search_one_shot(click.get_current_context(), given, changes_of(given))
+            return
         with _training_problems():
             _search(given)
     except SearchError as error:
@@ -243,7 +248,7 @@ def _plan(given: dict[str, Any]) -> Plan:
     train = TrainPlan()
     if isinstance(evaluate, str) and evaluate.startswith(("train", "zero-cost")):
         train = TrainPlan(
-            given["recipe"], _changes(given), given["device"], max(1, round(given["gpus_per_trial"]))
+            given["recipe"], changes_of(given), given["device"], max(1, round(given["gpus_per_trial"]))
         )
     if evaluate == "train":
         evaluate = train
@@ -254,7 +259,7 @@ def _plan(given: dict[str, Any]) -> Plan:
     )  # fmt: skip
 
 
-def _changes(given: dict[str, Any]) -> tuple[str, ...]:
+def changes_of(given: dict[str, Any]) -> tuple[str, ...]:
     from archc.train.prepare import data_changes
 
     changes = data_changes(given["data"]) if given["data"] else []

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from archc.jobs.executor import Executor, Unfit, WorkerLost
-from archc.spaces.edf import DIVERGED
 from archc.train import storage
 from archc.train.recipe import Recipe, parse_recipe
 
@@ -24,6 +23,8 @@ Status = Literal["trained", "diverged", "failed", "waiting"]
 
 Ending = Literal["finished", "out of time", "interrupted"]
 
+CHANCE = 100.0
+"""The error of a network that diverged: no bound on errors is met."""
 MARGIN = 1.1
 """Room for a network to take longer than the longest so far, before it is begun near the end of the time."""
 
@@ -46,7 +47,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What became of a network: its error in percent (DIVERGED where it diverged, None where there is none), the
+    """What became of a network: its error in percent (CHANCE where it diverged, None where there is none), the
     seconds its last session took, and what went wrong."""
 
     status: Status
@@ -79,7 +80,7 @@ def outcome(network: Network) -> Trained:
     if failure.exists():
         found = json.loads(failure.read_text())
         return Trained(
-            found["status"], DIVERGED if found["status"] == "diverged" else None, None, found["message"]
+            found["status"], CHANCE if found["status"] == "diverged" else None, None, found["message"]
         )
     return Trained("waiting")
 

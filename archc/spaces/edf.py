@@ -11,9 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-DIVERGED = 100.0
-"""The error in percent of a network that diverged: it is below no bound. Figures leave its place out."""
-
 
 @dataclass(frozen=True, slots=True)
 class Edf:
@@ -27,11 +24,6 @@ class Edf:
     shares: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
-
-    @property
-    def shown(self) -> int:
-        """How many errors a figure shows: those of networks that did not diverge, unless all did."""
-        return sum(e < DIVERGED for e in self.errors) or len(self.errors)
 
     @property
     def median(self) -> float:

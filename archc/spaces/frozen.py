@@ -27,7 +27,9 @@ def frozen(space: Space, point: Point, name: str, doc: str = "", source: str = "
     found = answered(space, point)
     graph = graph_of(space, point)
     draw = space.described(0, found.arguments, found.point, graph)
-    return written(space, draw, lambda: graph, name, doc or f"A point of {space.request.space}.", source)
+    return written(
+        space, draw, lambda: graph, name, doc or f"A point of {space.request.space}.", source, alone=True
+    )
 
 
 def point_of(spec: str) -> tuple[Space, dict[str, Any]]:
@@ -75,8 +77,10 @@ def _of_arguments(spec: str, graph: Graph) -> tuple[Space, dict[str, Any]]:
 
 
 def _beside(spec: str, space: str) -> str:
-    """Where a spec's space is: beside the spec if it is a file, else as it was named."""
+    """Where a spec's space is: in the spec, beside it if it is a file, else as it was named."""
     path, colon, name = space.partition(":")
+    if not path:
+        return f"{spec.partition(':')[0]}:{name}"
     if not path.endswith(".arch"):
         return space
     near = Path(spec.partition(":")[0]).parent / Path(path).name

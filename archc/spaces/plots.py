@@ -37,17 +37,15 @@ def study_figures(studied: Sequence[Studied], column: str) -> dict[str, bytes]:
 
 def _edfs(axis: Any, found: Sequence[Edf], column: str) -> None:
     for e, colour in zip(found, COLOURS * (1 + len(found) // len(COLOURS)), strict=False):
-        n, lost = e.shown, len(e.errors) - e.shown
-        label = f"{e.name} [{e.errors[0]:.1f}|{e.median:.1f}]" + (f", {lost} diverged" if lost else "")
-        axis.step(e.errors[:n], e.shares[:n], where="post", color=colour, label=label)
-        axis.fill_between(
-            e.errors[:n], e.low[:n], e.high[:n], step="post", color=colour, alpha=0.15, linewidth=0
+        axis.step(
+            e.errors, e.shares, where="post", color=colour, label=f"{e.name} [{e.errors[0]:.1f}|{e.mean:.1f}]"
         )
+        axis.fill_between(e.errors, e.low, e.high, step="post", color=colour, alpha=0.15, linewidth=0)
     axis.set_xlabel(column)
     axis.set_ylabel("share of networks below")
     axis.set_ylim(0, 1)
     axis.grid(alpha=0.3)
-    axis.legend(loc="lower right", fontsize=8, title="[best|median]", title_fontsize=8)
+    axis.legend(loc="lower right", fontsize=8, title="[best|mean]", title_fontsize=8)
 
 
 def _parameters(studied: Sequence[Studied], column: str) -> bytes:
@@ -61,7 +59,7 @@ def _parameters(studied: Sequence[Studied], column: str) -> bytes:
         axis.set_visible(False)
     for axis, name in zip(axes.flat, names, strict=False):
         for s, colour in zip(studied, COLOURS, strict=False):
-            points = [(row[name], error) for row, error in s.shown if type(row.get(name)) in (int, float)]
+            points = [(row[name], error) for row, error in s.errors if type(row.get(name)) in (int, float)]
             if not points:
                 continue
             axis.plot([p[0] for p in points], [p[1] for p in points], ".", color=colour, markersize=4)
@@ -78,8 +76,6 @@ def _parameters(studied: Sequence[Studied], column: str) -> bytes:
 def _complexity(studied: Sequence[Studied]) -> bytes:
     """Multiply-adds against parameters and activations."""
     figure = new_figure(1, 8, 3.6)
-    from matplotlib.ticker import EngFormatter
-
     axes: Any = figure.subplots(1, 2)
     for axis, name in zip(axes, ("activations", "params"), strict=True):
         for s, colour in zip(studied, COLOURS, strict=False):
@@ -93,8 +89,6 @@ def _complexity(studied: Sequence[Studied]) -> bytes:
             )
         axis.set_xlabel("macs")
         axis.set_ylabel(name)
-        axis.xaxis.set_major_formatter(EngFormatter())
-        axis.yaxis.set_major_formatter(EngFormatter())
         axis.grid(alpha=0.3)
     axes[0].legend(fontsize=8)
     return saved(figure, "png")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from archc.backends.page import charts_page
-from archc.spaces.edf import DIVERGED, BestRange, Edf, best_range, edf, errors_of
+from archc.spaces.edf import BestRange, Edf, best_range, edf, errors_of
 
 WEB = Path(__file__).with_name("web")
 FIGURES = ("params", "macs", "activations")
@@ -29,11 +29,6 @@ class Studied:
     errors: list[tuple[dict[str, Any], float]]
     edf: Edf | None
     parameters: dict[str, BestRange]
-
-    @property
-    def shown(self) -> list[tuple[dict[str, Any], float]]:
-        """Of `errors`, those that figures show: not of networks that diverged, unless all did."""
-        return [(row, error) for row, error in self.errors if error < DIVERGED] or self.errors
 
 
 def study(name: str, rows: list[dict[str, Any]], column: str) -> Studied:
@@ -58,16 +53,13 @@ def page(studied: Sequence[Studied], column: str) -> str:
 
 def _data(s: Studied, column: str) -> dict[str, Any]:
     plain = (int, float, str)
-    pictured = {id(row) for row, _ in s.shown}
-    rows = [row if id(row) in pictured else row | {column: None} for row in s.rows]
-    e, n = s.edf, 0 if s.edf is None else s.edf.shown
     return {
         "name": s.name,
         "rows": [
-            {k: v if isinstance(v, plain) else " ".join(map(str, v or ())) for k, v in row.items()} for row in rows
+            {k: v if isinstance(v, plain) else " ".join(map(str, v or ())) for k, v in row.items()} for row in s.rows
         ],
-        "edf": None if e is None else {
-            "errors": e.errors[:n], "shares": e.shares[:n], "low": e.low[:n], "high": e.high[:n],
+        "edf": None if s.edf is None else {
+            "errors": s.edf.errors, "shares": s.edf.shares, "low": s.edf.low, "high": s.edf.high,
         },
         "parameters": {name: [b.low, b.median, b.high] for name, b in s.parameters.items()},
     }  # fmt: skip

@@ -46,7 +46,7 @@ def scaled(spec: str, by: Scale) -> Scaled:
     for name in PARAMETERS[:2]:
         factor = getattr(by, name)
         if type(have.get(name)) in (int, float):
-            arguments[name] = round(have[name] * factor, 6)
+            arguments[name] = have[name] * factor
         elif factor != 1:
             raise _lacks(spec, name, have)
     size: tuple[int, ...] | None = None

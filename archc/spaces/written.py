@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from archc.spaces.flat import flat_text
 from archc.spaces.literal import literal
 from archc.spaces.point_text import to_line
 from archc.spaces.space import Draw, Space
+from archc.syntax import ast
 from archc.syntax.format import format_source
+
+_DOC = re.compile(r'\s*""".*?"""', re.DOTALL)
 
 
 def written(
@@ -24,33 +28,51 @@ def written(
     source: str,
     *,
     expand: bool = False,
+    alone: bool = False,
 ) -> str:
     """The spec, in canonical form, its figures expected.
 
     graph: makes the network; asked only where its ops are written. source: what the figures are said to come from.
-    expand: without blocks and imports.
+    expand: without blocks and imports. alone: a space of the user's own is copied into the spec, not imported.
     """
     expect = (
         f"expect params = {draw.params:_}, macs = {draw.macs:_}, activations = {draw.activations:_} from "
         f'"{source}"'
     )
-    statements = (_info(space, draw), expect) if draw.point else (expect,)
-    if expand or not draw.complete or space.request.input is not None or not importable(space):
+    flat = expand or not draw.complete or space.request.input is not None or not importable(space)
+    alone = alone and is_local(space) and not flat
+    statements = (_info(space, draw, alone), expect) if draw.point else (expect,)
+    if flat:
         return flat_text(graph(), name, doc, statements)
-    imports: dict[str, set[str]] = {_module_of(space): {space.name}}
-    for module, op in draw.imports:
-        imports.setdefault(module, set()).add(op)
-    lines = [f'"""{doc}"""']
-    lines += [f"from {module} import {', '.join(sorted(names))}" for module, names in imports.items()]
+    lines = [f'"""{doc}"""', *([_declarations(space)] if alone else _imports(space, draw))]
     arguments = ", ".join(f"{key} = {text}" for key, text in draw.arguments)
     lines += ["", f"variant {name} = {space.name}({arguments}) {{"]
     lines += [*(f"  {statement}" for statement in statements), "}"]
     return format_source(Source(name, "\n".join(lines) + "\n"))
 
 
-def _info(space: Space, draw: Draw) -> str:
-    """What tells `archc mutate` which point of which space this is."""
-    info = {"space": space.request.space, "point": draw.point}
+def _imports(space: Space, draw: Draw) -> list[str]:
+    imports: dict[str, set[str]] = {_module_of(space): {space.name}}
+    for module, op in draw.imports:
+        imports.setdefault(module, set()).add(op)
+    return [f"from {module} import {', '.join(sorted(names))}" for module, names in imports.items()]
+
+
+def _declarations(space: Space) -> str:
+    """The text of a space's file without its docstring and variants, its comments included."""
+    source, tree = space.module.source.text, space.module.tree
+    gone = [s.span for s in tree.statements if isinstance(s, ast.VariantDef)]
+    start = _DOC.match(source)
+    kept, at = [], start.end() if start and tree.doc else 0
+    for span in sorted(gone, key=lambda s: s.start):
+        kept.append(source[at : span.start])
+        at = span.end
+    return "".join([*kept, source[at:]]).strip("\n")
+
+
+def _info(space: Space, draw: Draw, alone: bool) -> str:
+    """What tells `archc mutate` which point of which space this is: `:name` is one in the same file."""
+    info = {"space": f":{space.name}" if alone else space.request.space, "point": draw.point}
     if space.given:
         info["arguments"] = to_line(
             {k: list(v) if isinstance(v, tuple) else v for k, v in space.given.items()}

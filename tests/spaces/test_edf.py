@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import random
 import re
@@ -101,18 +100,3 @@ def test_the_page_is_inert_and_runs_its_own_script_only() -> None:
     digest = re.search(r"script-src 'sha256-([^']*)'", policy[1])
     assert script is not None and digest is not None
     assert b64decode(digest[1]) == hashlib.sha256(script[1].encode()).digest()
-
-
-def test_figures_leave_out_where_diverged_networks_lie() -> None:
-    """They count in every share, but a figure from 40 to 100 % would show little of the others."""
-    rows = [{"name": f"n{i}", "d": i, "error": e} for i, e in enumerate((30.0, 40.0, 100.0, 35.0))]
-    found = study("one", rows, "error")
-    assert found.edf is not None
-    assert (found.edf.shown, found.edf.shares[2]) == (3, 0.75)
-    assert [error for _, error in found.shown] == [30.0, 40.0, 35.0]
-    data = json.loads(page([found], "error").partition('id="data">')[2].partition("</script>")[0])
-    (population,) = data["populations"]
-    assert population["edf"]["errors"] == [30.0, 35.0, 40.0]
-    assert [row["error"] for row in population["rows"]] == [30.0, 40.0, "", 35.0]
-    lost = study("all", [{"name": "a", "d": 1, "error": 100.0}], "error")
-    assert lost.edf is not None and lost.edf.shown == 1 and len(lost.shown) == 1

@@ -11,6 +11,7 @@ from archc.diagnostics import ArchError, Diagnostic
 from archc.elaborate.api import check
 from archc.elaborate.choosers import RandomChooser, Stream
 from archc.elaborate.values import Rejected
+from archc.ir import Graph
 from archc.spaces.canonical import canonical_hash
 from archc.spaces.frozen import frozen, point_of
 from archc.spaces.point_text import from_json, from_line, to_json, to_line
@@ -43,6 +44,11 @@ def spaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Space]:
     return {n: Space(Request("net.arch" if n == "conditional" else n)) for n in SPACES}
 
 
+def nodes(graph: Graph) -> list[Any]:
+    """All of a graph but where its text is."""
+    return [(n.op, n.inputs, n.shape, n.cost, n.name) for n in graph.nodes]
+
+
 def accepted(space: Space, rng: Stream) -> dict[str, Any]:
     while True:
         try:
@@ -70,7 +76,7 @@ def test_a_point_survives_text_json_and_specs(spaces: dict[str, Space], name: st
         assert check("one.arch") == []
         again, found = point_of("one.arch")
         assert found == point
-        assert graph_of(again, found).nodes == graph_of(space, point).nodes
+        assert nodes(graph_of(again, found)) == nodes(graph_of(space, point))
 
 
 @pytest.mark.parametrize("name", SPACES)

@@ -97,3 +97,27 @@ def test_commands_say_what_is_wrong(
     assert "this point does not meet `" in capsys.readouterr().err
     Path("point.json").write_text(f'{{{", ".join(f""" "code[{i}]": 1""" for i in range(6))}}}')
     assert main(["freeze", "nb201", "point.json", "--name", "no name"]) == 2
+
+
+def test_a_spec_of_ones_own_space_stands_alone_and_does_not_grow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its space is copied into it, without the variants: a neighbour of a neighbour is as long as the first."""
+    monkeypatch.chdir(tmp_path)
+    Path("mine.arch").write_text(
+        '"""Mine."""\n\n# a comment\narch mine(w: int in {4, 8, 16}, k: int in {1, 3}, classes: int = 10) {\n'
+        "  input 3 x 8 x 8\n  stem conv(w, k)\n  head global_avg_pool -> linear(classes)\n}\n"
+        "variant small = mine(w = 4, k = 1)\n"
+    )
+    Path("point.json").write_text('{"w": 8, "k": 3}')
+    assert main(["freeze", "mine.arch:mine", "point.json", "-o", "out/one.arch"]) == 0
+    Path("mine.arch").unlink()
+    assert main(["mutate", "out/one.arch", "-o", "out/two.arch"]) == 0
+    assert main(["mutate", "out/two.arch", "-o", "out/three.arch"]) == 0
+    one, _, three = (Path(f"out/{n}.arch").read_text() for n in ("one", "two", "three"))
+    assert (
+        "# a comment" in three
+        and three.count("variant") == 1
+        and len(one.splitlines()) == len(three.splitlines())
+    )
+    assert archc.check("out/three.arch") == []

@@ -38,6 +38,9 @@ class Shared:
         self.optimizer: Optimizer = make_optimizer(
             net.network, weight_groups(net), recipe.optim, captured=self.capture
         )
+        for group in self.optimizer.param_groups:  # torch's fused SGD wants that of all weights, or of none
+            for weight in group["params"] if group.get("momentum") else ():
+                self.optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
         self.meter = torch.zeros(3, dtype=torch.float64, device=device)
         self.rate = recipe.lr
         net.train()
