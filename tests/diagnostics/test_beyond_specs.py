@@ -13,6 +13,8 @@ from archc.elaborate import check_text
 from archc.elaborate.api import check, load_all
 from archc.ops.base import OpError
 from archc.ops.registry import registry
+from archc.spaces.space import Request, Space
+from archc.spaces.supernet import supernet
 from tests.diagnostics.codes import BEYOND_SPECS
 
 BLOCKS = "block unit(x) {\n  return x -> conv(8, 3)\n}\n"
@@ -144,6 +146,24 @@ def test_imports_nested_too_deeply(tmp_path: Path) -> None:
     chain = {f"a{i}": f"from a{i + 1} import unit as u{i}\n{BLOCKS}" for i in range(12)}
     found = check(write(tmp_path, **chain, a12=BLOCKS, net="from a0 import unit\n" + NET))
     assert [d.code for d in found] == ["E0907"]
+
+
+def test_choices_that_cannot_stay_open(tmp_path: Path) -> None:
+    """`tests/spaces/test_supernet.py` has all the ways."""
+    for domain, code in (("conv(8, 3), conv(8, 1)", ""), ("conv(8, 3), conv(4, 3)", "E0529")):
+        space = f"arch net(f: op in {{{domain}}}) {{\n  input 3 x 8 x 8\n  stem f\n}}\n"
+        assert kept_open(write(tmp_path, net=space)) == code
+    space = "arch net(width: int in {4, 8}) {\n  input 3 x 8 x 8\n  stem conv(width, 3)\n}\n"
+    assert kept_open(write(tmp_path, net=space)) == "E0528"
+
+
+def kept_open(spec: Path) -> str:
+    """The code with which a supernet is refused, "" where it is not."""
+    try:
+        supernet(Space(Request(str(spec))))
+    except archc.ArchError as error:
+        return error.diagnostics[0].code
+    return ""
 
 
 def test_these_are_all(request: pytest.FixtureRequest) -> None:
