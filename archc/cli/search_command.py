@@ -260,6 +260,7 @@ def _plan(given: dict[str, Any]) -> Plan:
 
 
 def changes_of(given: dict[str, Any]) -> tuple[str, ...]:
+    """The recipe changes that --data, --epochs and --set ask for."""
     from archc.train.prepare import data_changes
 
     changes = data_changes(given["data"]) if given["data"] else []
