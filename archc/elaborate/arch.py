@@ -23,7 +23,7 @@ from archc.ir import Graph, Scope, ScopeKind
 from archc.ops.base import FREE, Cost
 from archc.syntax import ast
 
-NODE_FUEL = 12
+NODE_FUEL = 18
 """Fuel a node of the finished graph costs; a check of many variants shares one tank."""
 
 

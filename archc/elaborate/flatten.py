@@ -142,6 +142,11 @@ def prune(
 ) -> tuple[tuple[Node, ...], tuple[Scope, ...], tuple[Output, ...]]:
     """Keep what reaches an output (and all inputs), mark what only reaches train-only ones, renumber."""
     in_eval = _reaching(nodes, [o.node for o in outputs if not o.train_only])
+    # most networks keep all: every node, and every scope is one's or holds one that is (-1 is the root's parent)
+    if len(in_eval) == len(nodes) and len({n.scope for n in nodes} | {s.parent for s in scopes}) > len(
+        scopes
+    ):
+        return tuple(nodes), tuple(scopes), tuple(outputs)
     in_any = _reaching(nodes, [o.node for o in outputs])
     ids: dict[int, int] = {}
     kept: list[Node] = []

@@ -1,6 +1,8 @@
 """The compiler on damaged, grammar-drawn and raw input: only diagnostics may come out.
 
-python -m tests.hostile.fuzz [--runs 100000] [--seed 0] [--jobs 2]
+python -m tests.hostile.fuzz [--runs 100000] [--start 0] [--seed 0] [--jobs 2]
+
+Input i of a seed is always the same, so a long run may be done in parts: `--start` is the first of them.
 """
 
 from __future__ import annotations
@@ -61,13 +63,15 @@ def chunk(seed: int, start: int, count: int) -> tuple[int, list[str], float]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=100_000)
+    parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     done, escaped, slowest = 0, 0, 0.0
     with ProcessPoolExecutor(options.jobs) as pool:
-        starts = range(0, options.runs, CHUNK)
-        jobs = [pool.submit(chunk, options.seed, s, min(CHUNK, options.runs - s)) for s in starts]
+        stop = options.start + options.runs
+        starts = range(options.start, stop, CHUNK)
+        jobs = [pool.submit(chunk, options.seed, s, min(CHUNK, stop - s)) for s in starts]
         for job in jobs:
             count, found, slow = job.result()
             done, slowest = done + count, max(slowest, slow)
