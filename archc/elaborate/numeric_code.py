@@ -210,8 +210,8 @@ class Writer:
         """A new list or tuple, weighed where it holds others."""
         if type(item) is not tuple:
             return code
-        if item[0] == "tuple" and all(type(part) is str for part in item[1]):
-            return f"rows(run, {code}, {len(item[1]) + 1})"
+        if (weight := _weight(item)) is not None:
+            return f"rows(run, {code}, {weight})"
         return f"nested(run, {code}, {self.program.constant(span)})"
 
     def _Index(self, node: ast.Index) -> Value:
@@ -306,6 +306,12 @@ class Writer:
             bits = sum(v.bits for v in values) if name == "lcm" else max(v.bits for v in values)
             return _within(f"{name}({codes})", _joined(kinds), bits)
         flat = bool(kinds) and type(kinds[0]) is tuple and kinds[0][0] == "list" and kinds[0][1] in NUMBERS
+        if name == "zip" and values:
+            weights = [_weight(k[1]) if type(k) is tuple and k[0] == "list" else None for k in kinds]
+            if None in weights:
+                raise Unfit
+            kind = ("list", ("tuple", tuple(k[1] for k in kinds)))
+            return Value(f"zipped(run, ({codes},), {weights!r})", kind)
         if name == "make_divisible" and numbers:
             self.program.fuel[-1] += 2
             return _within(f"{self.program.constant(target.call)}({codes})", "int", math.inf)
@@ -320,6 +326,16 @@ class Writer:
         if name == "sum" and flat and len(kinds) == 1:
             return Value(f"total(run, {codes})", kinds[0][1], 63)
         raise Unfit
+
+
+def _weight(kind: Any) -> int | None:
+    """What an item of a list counts, those of a tuple with it; None for lists, whose lengths are not known."""
+    if type(kind) is str:
+        return 1
+    if kind[0] == "list":
+        return None
+    parts = [_weight(part) for part in kind[1]]
+    return None if None in parts else 1 + sum(part or 0 for part in parts)
 
 
 def _within(code: str, kind: str, bits: float) -> Value:

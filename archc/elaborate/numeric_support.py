@@ -65,6 +65,16 @@ def rows(run: Run, values: list[Any], weight: int) -> list[Any]:
     return values
 
 
+def zipped(run: Run, lists: tuple[list[Any], ...], weights: list[int]) -> list[Any]:
+    """`zip` of lists, an item of each counting so much."""
+    count = len(lists[0])
+    for values in lists:
+        if len(values) != count:
+            raise Bail
+    run.fuel -= 2 + sum(weights) * count
+    return rows(run, list(zip(*lists, strict=True)), 1 + sum(weights))
+
+
 def weighed(run: Run, values: list[Any]) -> list[Any]:
     """A builtin's list of numbers."""
     run.fuel -= 2 + len(values)
@@ -85,5 +95,6 @@ SUPPORT: dict[str, Any] = {
     "Bail": Bail, "ceil": math.ceil, "check": check, "counted": counted, "floor": math.floor, "items": items,
     "lcm": math.lcm, "log": math.log, "log2": math.log2, "nested": nested, "power": power, "rows": rows,
     "short": short, "spend": spend, "sqrt": math.sqrt, "total": total, "weighed": weighed,
+    "zipped": zipped,
 }  # fmt: skip
 """The names that code may use beside those made for it and Python's own."""
