@@ -125,7 +125,7 @@ def test_the_architecture_is_apart_from_the_weights(tmp_path: Path) -> None:
 def test_edges_among_mixtures_are_plain_and_have_nothing_as_an_answer(tmp_path: Path) -> None:
     net = tiny_net(tmp_path)
     assert "second[3]" not in net.rows
-    shares = net.shares()
+    shares = net.shares().detach()
     assert shares.shape == (4, 4)
     assert float(shares[net.rows["first[0]"], 3]) == 0.0  # three answers, and nothing is none of them
     assert all(float(shares[net.rows[f"second[{i}]"], 3]) > 0.2 for i in range(3))
