@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,13 +11,18 @@ from archc.cli.console import fail, print_table, warn
 from archc.cli.count_command import print_summary
 from archc.cli.extras import needs_torch
 from archc.cli.files import build_directory, write_file
-from archc.cli.options import graph_options, load_graph, spec_argument
+from archc.cli.options import (
+    graph_options,
+    load_graph,
+    precision,
+    precision_options,
+    spec_argument,
+    weights_options,
+)
 from archc.cli.passes_options import print_rewrite, rewrite_with, verify_passes
 from archc.diagnostics import ArchError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
     from archc.backends.torch_fuse import Form
@@ -25,7 +30,6 @@ if TYPE_CHECKING:
     from archc.passes.draft import Rewrite
 
 MAX_MISMATCHES = 20
-Command = TypeVar("Command", bound="Callable[..., Any]")
 
 EPILOG = """\b
 Examples:
@@ -34,28 +38,16 @@ Examples:
   archc build mynet.arch:small --verify
   archc build resnet50 --weights theirs.safetensors --keymap resnet50.keys.json
   archc build resnet50 --deploy --weights trained.safetensors --verify
+  archc build resnet50 --weights trained.safetensors --half
 
 \b
 Writes NAME.py (torch source), NAME.json (the graph) and NAME.svg (a drawing); with --weights also
-NAME.safetensors. A checkpoint of another package needs a keymap, which `archc parity` makes.
+NAME.safetensors, in the precision of --half or --bf16, in which --verify runs too. A checkpoint of another package needs a keymap, which `archc parity` makes.
 
 \b
 --deploy writes the network for inference, as NAME_deploy: normalisations, standardised kernels and multipliers are
 folded into plain weights, and --weights, those of the network as trained, with them. --verify then also runs both. --runtime mkldnn makes every convolution,
 the sum and the activation after it one call of oneDNN; where that cannot be, plain calls do the same."""
-
-
-def weights_options(command: Command) -> Command:
-    """--weights and --keymap."""
-    keymap = click.option(
-        "--keymap", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-        help="With --weights: from the file's keys to the network's.",
-    )  # fmt: skip
-    weights = click.option(
-        "--weights", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-        help="Load these weights (safetensors), all or none.",
-    )  # fmt: skip
-    return weights(keymap(command))
 
 
 @click.command(epilog=EPILOG)
@@ -74,6 +66,7 @@ def weights_options(command: Command) -> Command:
     help="With --deploy: calls of the source; mkldnn: prepacked and fused, for CPUs.",
 )  # fmt: skip
 @weights_options
+@precision_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -87,10 +80,15 @@ def command(
     runtime: str,
     weights: Path | None,
     keymap: Path | None,
+    half: bool,
+    bf16: bool,
 ) -> None:
     """Check, count, draw and compile a network."""
     if runtime != "torch" and not deploy:
         raise click.UsageError("--runtime goes with --deploy")
+    dtype = precision(half, bf16)
+    if dtype and not (weights or verified):
+        raise click.UsageError("--half and --bf16 go with --weights or --verify")
     graph = load_graph(spec, params, input_, sample, expects=True)
     state = loaded_state(graph, weights, keymap)
     print_summary(graph)
@@ -99,31 +97,24 @@ def command(
         print_rewrite(graph, rewrite)
     directory = directory or build_directory(graph.name)
     form: Form = "fast" if not deploy else "packed" if runtime == "mkldnn" else "inference"
-    for path in write_results(graph, rewrite, state, directory, f"{graph.name}{'_deploy' * deploy}", form):
+    name = f"{graph.name}{'_deploy' * deploy}"
+    for path in write_results(graph, rewrite, state, directory, name, form, dtype):
         click.echo(f"wrote {path}")
     if not verified:
         return
-    agree = _verify(graph)
+    agree = _verify(graph, dtype)
     if not (rewrite is None or verify_passes(graph, rewrite, state, form)) or not agree:
         ctx.exit(1)
 
 
 def loaded_state(graph: Graph, weights: Path | None, keymap: Path | None) -> dict[str, Tensor] | None:
-    """The weights of a file under this network's keys, None without a file.
-
-    Raises ArchError where they do not fit, UsageError for a keymap alone.
-    """
+    """The weights of a file under this network's keys, None without a file; raises ArchError where they do not fit."""
     if weights is None:
-        if keymap is not None:
-            raise click.UsageError("--keymap goes with --weights")
         return None
     with needs_torch("--weights"):
-        from archc.backends.torch_module import compile
-        from archc.measure.weights import load_keymap, load_weights
+        from archc.measure.weights import loaded
 
-    module = compile(graph)
-    load_weights(module, weights, None if keymap is None else load_keymap(keymap))
-    return module.state_dict()
+    return loaded(graph, weights, keymap).state_dict()
 
 
 def write_results(
@@ -133,10 +124,11 @@ def write_results(
     directory: Path,
     name: str,
     form: Form = "fast",
+    dtype: str | None = None,
 ) -> list[Path]:
     """Writes the network, or what a rewrite made of it, as NAME.*, the source in a form; returns the paths.
 
-    Without Graphviz the drawing is left out, and said so.
+    dtype: of the weights, "float16" or "bfloat16", converted last. Without Graphviz the drawing is left out, and said so.
     """
     from archc.backends.dot import svg
     from archc.backends.torch_source import emit
@@ -148,7 +140,9 @@ def write_results(
         from archc.backends.torch_weights import rewritten
         from archc.measure.weights import to_safetensors
 
-        contents[".safetensors"] = to_safetensors(rewritten(graph, rewrite, state) if rewrite else state)
+        contents[".safetensors"] = to_safetensors(
+            rewritten(graph, rewrite, state) if rewrite else state, dtype
+        )
     try:
         contents[".svg"] = svg(made)
     except ArchError as error:
@@ -163,12 +157,13 @@ def write_results(
     return paths
 
 
-def _verify(graph: Graph) -> bool:
+def _verify(graph: Graph, dtype: str | None) -> bool:
     """Prints what the running module showed beside what was computed; False where they differ."""
     with needs_torch("--verify"):
         from archc.measure.verify import verify
+        from archc.measure.weights import in_precision, loaded
 
-    report = verify(graph)
+    report = verify(graph, in_precision(loaded(graph), dtype) if dtype else None)
     params = graph.cost.params + graph.train_only_cost.params
     buffers = graph.cost.buffers + graph.train_only_cost.buffers
     click.echo(f"ran {report.nodes} nodes in {' and '.join(report.modes)} mode on {report.device}")

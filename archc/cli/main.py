@@ -37,6 +37,8 @@ COMMANDS = (
     "emit",
     "parity",
     "bench",
+    "export",
+    "lift",
     "fmt",
     "list",
     "train",

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from archc.cli.build_command import loaded_state, weights_options, write_results
+from archc.cli.build_command import loaded_state, write_results
 from archc.cli.files import build_directory
-from archc.cli.options import graph_options, load_graph, spec_argument
+from archc.cli.options import graph_options, load_graph, spec_argument, weights_options
 from archc.cli.passes_options import passes_option, print_rewrite, rewrite_with, verify_passes
 
 EPILOG = """\b

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -119,6 +120,47 @@ def graph_options(command: Command) -> Command:
         "--sample", type=click.IntRange(min=0), metavar="SEED", help="Answer open choices at random."
     )
     return call_options(sample(command))
+
+
+def weights_options(command: Command) -> Command:
+    """--weights and --keymap."""
+    kind = click.Path(dir_okay=False, path_type=Path)
+    keymap = click.option(
+        "--keymap", type=kind, metavar="FILE", callback=_with_weights,
+        help="With --weights: from the file's keys to the network's.",
+    )  # fmt: skip
+    weights = click.option(
+        "--weights",
+        type=kind,
+        metavar="FILE",
+        is_eager=True,
+        help="Load these weights (safetensors), all or none.",
+    )
+    return weights(keymap(command))
+
+
+def _with_weights(ctx: click.Context, param: click.Parameter, keymap: Path | None) -> Path | None:
+    if keymap is not None and ctx.params.get("weights") is None:
+        raise click.UsageError("--keymap goes with --weights")
+    return keymap
+
+
+def precision_options(command: Command) -> Command:
+    """--half and --bf16, of which one at most may be given."""
+    half = click.option("--half", is_flag=True, is_eager=True, help="In float16.")
+    bf16 = click.option("--bf16", is_flag=True, callback=_alone, help="In bfloat16.")
+    return half(bf16(command))
+
+
+def precision(half: bool, bf16: bool) -> str | None:
+    """The dtype asked for."""
+    return "float16" if half else "bfloat16" if bf16 else None
+
+
+def _alone(ctx: click.Context, param: click.Parameter, bf16: bool) -> bool:
+    if bf16 and ctx.params.get("half"):
+        raise click.UsageError("--half and --bf16 exclude each other")
+    return bf16
 
 
 def format_option(command: Command) -> Command:

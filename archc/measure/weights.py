@@ -11,7 +11,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from archc.backends import torch_module
 from archc.diagnostics import NOWHERE, ArchError, Diagnostic, Source, Span, nearest
+from archc.ir import Graph
 
 SHOWN = 1000  # keys listed in one message
 
@@ -120,10 +122,26 @@ def load_weights(module: nn.Module, path: Path, keymap: Mapping[str, Target] | N
     module.load_state_dict({**ours, **state})
 
 
-def to_safetensors(state: Mapping[str, torch.Tensor]) -> bytes:
-    """A state dict as a safetensors file."""
+def loaded(graph: Graph, weights: Path | None = None, keymap: Path | None = None) -> nn.Module:
+    """The compiled graph, with these weights where a file is given; raises ArchError as `load_weights` does."""
+    module = torch_module.compile(graph)
+    if weights is not None:
+        load_weights(module, weights, None if keymap is None else load_keymap(keymap))
+    return module
+
+
+def in_precision(module: nn.Module, dtype: str | None) -> nn.Module:
+    """The module in "float16" or "bfloat16", or as it is; counters stay whole numbers."""
+    return module.to(getattr(torch, dtype)) if dtype else module
+
+
+def to_safetensors(state: Mapping[str, torch.Tensor], dtype: str | None = None) -> bytes:
+    """A state dict as a safetensors file, its floats in "float16" or "bfloat16" where that is asked for."""
     from safetensors.torch import save
 
+    if dtype:
+        kind: torch.dtype = getattr(torch, dtype)
+        state = {key: t.to(kind) if t.is_floating_point() else t for key, t in state.items()}
     return save({key: tensor.contiguous() for key, tensor in state.items()})
 
 

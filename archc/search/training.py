@@ -65,7 +65,7 @@ class Training:
 
     def _found(self, job: Job, recipe: Recipe) -> dict[str, Any] | None:
         """The result of this very training, where an earlier attempt came so far."""
-        from archc.train.network import spec_hash
+        from archc.ir.fingerprint import spec_hash
 
         for result in (job.place() / "result.json", job.place() / "run" / "result.json"):
             if result.is_file():

@@ -14,12 +14,13 @@ from torch import Tensor, nn
 
 from archc.backends import torch_module
 from archc.ir import Graph
+from archc.ir.fingerprint import spec_hash
 from archc.ir.json_graph import from_json
 from archc.train.datasets import DataError
 from archc.train.decoding import View, decode
 from archc.train.feeds import HeldOut
 from archc.train.loading import load_dataset
-from archc.train.network import logits_of, spec_hash
+from archc.train.network import logits_of
 from archc.train.recipe import Recipe, load_recipe
 from archc.train.session import SessionError
 from archc.train.stream import NONE

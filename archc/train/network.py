@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import time
 from contextlib import AbstractContextManager
 
@@ -20,14 +18,6 @@ from archc.train.shards import is_sharded, shard
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 TRIALS = 3
-
-
-def spec_hash(graph: Graph) -> str:
-    """SHA-256 of what is computed: the ops, their arguments and how they are joined; no names, no spans."""
-    nodes = [(n.op.name, n.op.arguments(), n.inputs, n.shape) for n in graph.nodes]
-    outputs = [(o.name, o.node, o.train_only) for o in graph.outputs]
-    text = json.dumps([nodes, outputs], sort_keys=True, default=repr)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def make_module(graph: Graph, recipe: Recipe, ranks: Ranks) -> nn.Module:

@@ -16,11 +16,11 @@ from typing import Any, Literal
 import torch
 
 from archc.ir import Graph
+from archc.ir.fingerprint import spec_hash
 from archc.ir.json_graph import to_json_text
 from archc.train import checkpoint, storage
 from archc.train.clock import peak_memory
 from archc.train.datasets import Dataset
-from archc.train.network import spec_hash
 from archc.train.ranks import Ranks
 from archc.train.recipe import Recipe, to_toml
 from archc.train.shards import gathered

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from archc.ir import Graph
+from archc.ir.fingerprint import spec_hash
 from archc.train import agc, checkpoint, storage
 from archc.train.augment import Augmenter, Place
 from archc.train.batches import Batches
@@ -36,7 +37,6 @@ from archc.train.network import (
     logits_of,
     losses,
     make_module,
-    spec_hash,
 )
 from archc.train.optimizers import make_optimizer
 from archc.train.ranks import Ranks

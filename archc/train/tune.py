@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archc.ir import Graph
+from archc.ir.fingerprint import spec_hash
 from archc.train import storage
 from archc.train.datasets import Dataset
-from archc.train.network import spec_hash
 from archc.train.ranks import Ranks
 from archc.train.recipe import Recipe, RecipeError
 from archc.train.session import run

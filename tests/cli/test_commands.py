@@ -393,7 +393,9 @@ def test_build_exits_1_where_the_module_differs(run: Run, toy: str, monkeypatch:
 
     real = measured.verify
     wrong = measured.Mismatch("head.linear", "params", 170, 171)
-    monkeypatch.setattr(measured, "verify", lambda graph: replace(real(graph), mismatches=(wrong,) * 30))
+    monkeypatch.setattr(
+        measured, "verify", lambda graph, module: replace(real(graph, module), mismatches=(wrong,) * 30)
+    )
     code, _, err = run("build", toy, "--verify")
     assert code == 1
     assert "error: head.linear: params should be 170, is 171" in err

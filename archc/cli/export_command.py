@@ -1,0 +1,91 @@
+"""`archc export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archc.analyses.figures import shape_text
+from archc.cli.console import print_table
+from archc.cli.extras import needs_torch
+from archc.cli.files import build_directory, write_file
+from archc.cli.options import (
+    graph_options,
+    load_graph,
+    precision,
+    precision_options,
+    spec_argument,
+    weights_options,
+)
+
+if TYPE_CHECKING:
+    from archc.ir.graph import Graph
+    from archc.measure.exports import Exported, Format
+
+SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torch_export": ".pt2", "safetensors": ".safetensors"}
+
+EPILOG = """\b
+Examples:
+  archc export resnet50 --to onnx
+  archc export resnet50 --to onnx --weights trained.safetensors --half -o resnet50.onnx
+  archc export mynet.arch -p classes=10 --to torch_export
+  archc export resnet50 --to safetensors --weights theirs.safetensors --keymap resnet50.keys.json
+
+\b
+The batch is dynamic; the outputs are those of eval mode. Before anything is written, the file is run, onnx by
+onnxruntime, at two batch sizes it was not traced at, and compared with the module. Inside are the text of the
+spec, its hash and archc's version. Without --weights the network is freshly initialised."""
+
+
+@click.command(epilog=EPILOG)
+@spec_argument
+@click.option("--to", type=click.Choice(list(SUFFIXES)), required=True, help="The kind of file.")
+@graph_options
+@weights_options
+@click.option("--opset", type=click.IntRange(18, 23), help="Of the ONNX file.  [default: 18]")
+@precision_options
+@click.option(
+    "-o", "output", type=click.Path(dir_okay=False, path_type=Path),
+    help="The file.  [default: build/NAME/NAME.onnx, .pt2 or .safetensors]",
+)  # fmt: skip
+def command(
+    spec: str,
+    to: Format,
+    params: tuple[tuple[str, Any], ...],
+    input_: tuple[int, ...] | None,
+    sample: int | None,
+    weights: Path | None,
+    keymap: Path | None,
+    opset: int | None,
+    half: bool,
+    bf16: bool,
+    output: Path | None,
+) -> None:
+    """Write a network for another tool: ONNX, a torch.export program, safetensors."""
+    if opset is not None and to != "onnx":
+        raise click.UsageError("--opset goes with --to onnx")
+    graph = load_graph(spec, params, input_, sample)
+    output = output or build_directory(graph.name) / f"{graph.name}{SUFFIXES[to]}"
+    with needs_torch(f"archc export --to {to}"):
+        from archc.measure.exports import OPSET, export
+        from archc.measure.weights import in_precision, loaded
+
+        module = in_precision(loaded(graph, weights, keymap), precision(half, bf16))
+        made = export(graph, module, to, output.name, opset or OPSET)
+    _print(graph, made)
+    for name, data in made.files.items():
+        write_file(output.parent / name, data)
+        click.echo(f"wrote {output.parent / name}")
+
+
+def _print(graph: Graph, made: Exported) -> None:
+    opset = f", opset {made.opset}" if made.opset else ""
+    shapes = " and ".join(f"{node.name} N×{shape_text(node.shape)}" for node in graph.inputs)
+    click.echo(f"{graph.name} on {shapes}{opset}: equal to the module")
+    rows = [
+        (f"{c.batch}", " and ".join(map(shape_text, c.shapes)), f"{c.error:.1e}" if c.error else "0")
+        for c in made.checks
+    ]
+    print_table(("batch", "outputs", "difference (relative)"), rows)

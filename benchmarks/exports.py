@@ -1,0 +1,150 @@
+"""Exporting the library to ONNX: the record of what was tried, and the table of docs/exports.md from it.
+
+    python -m benchmarks.exports [GLOB] [--seconds 540] [--again]
+    python -m benchmarks.exports --page
+
+Every network with random weights and statistics, at 64×64 pixels where that is enough for it; checked as `archc export` checks. What the record already holds for the same graph is not tried again, so a run
+that was cut short goes on. The record is tests/data/exports.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import archc
+from archc.backends import torch_module
+from archc.diagnostics import ArchError
+from archc.elaborate import catalog
+from archc.ir import Graph
+from archc.ir.fingerprint import spec_hash
+from archc.measure.exports import OPSET, export
+from archc.measure.weights import randomise
+
+ROOT = Path(__file__).parents[1]
+RECORD = ROOT / "tests" / "data" / "exports.json"
+PAGE = ROOT / "docs" / "exports.md"
+SIZE = 64
+MOST_PARAMS = 150_000_000  # above, weights and their copies take more than ten gigabytes
+
+Row = dict[str, Any]
+
+
+def reduced(name: str) -> Graph:
+    """A network of the library at 64×64 pixels, or as declared where that is smaller or 64 do not do."""
+    declared = archc.load(name)
+    channels, height, width = declared.inputs[0].shape
+    if min(height, width) <= SIZE:
+        return declared
+    try:
+        return archc.load(name, input=(channels, SIZE, SIZE))
+    except ArchError:
+        return declared
+
+
+def attempt(name: str, graph: Graph) -> Row:
+    """One network: what its row says."""
+    row: Row = {
+        "name": name, "spec": spec_hash(graph), "input": list(graph.inputs[0].shape), "nodes": len(graph.nodes),
+        "params": graph.cost.params, "opset": OPSET, "torch": torch.__version__.partition("+")[0],
+    }  # fmt: skip
+    if graph.cost.params > MOST_PARAMS:
+        return {**row, "reason": f"not tried: above {MOST_PARAMS // 10**6} M parameters"}
+    module = torch_module.compile(graph)
+    randomise(module)
+    start = time.process_time()
+    try:
+        made = export(graph, module, "onnx", f"{name}.onnx")
+    except ArchError as error:
+        return {**row, "reason": error.diagnostics[0].message}
+    return {**row, "error": made.error, "seconds": round(time.process_time() - start, 1)}
+
+
+def networks(glob: str) -> list[tuple[str, Graph]]:
+    """Those that need no choices answered: the smallest graph of every file, then the second of every file, …"""
+    files: dict[str, list[tuple[str, Graph]]] = {}
+    for entry in catalog(glob):
+        if entry.params is not None:
+            files.setdefault(entry.file, []).append((entry.name, reduced(entry.name)))
+    ranked = [
+        (rank, len(graph.nodes), name, graph)
+        for found in files.values()
+        for rank, (name, graph) in enumerate(sorted(found, key=lambda pair: len(pair[1].nodes)))
+    ]
+    return [(name, graph) for _, _, name, graph in sorted(ranked, key=lambda row: row[:3])]
+
+
+def read() -> dict[str, Row]:
+    """The record, by name."""
+    return {row["name"]: row for row in json.loads(RECORD.read_text())} if RECORD.exists() else {}
+
+
+def write(rows: dict[str, Row]) -> None:
+    """The record, a row a line."""
+    lines = ",\n".join(json.dumps(rows[name], ensure_ascii=False) for name in sorted(rows))
+    RECORD.write_text(f"[\n{lines}\n]\n")
+
+
+def table(rows: dict[str, Row]) -> str:
+    """The results, and the table of them."""
+    done = [row for row in rows.values() if "error" in row]
+    worst = max(row["error"] for row in done)
+    lines = [
+        f"{len(done)} of the {len(rows)} networks tried export and agree with their module; the largest relative difference of an"
+        f" output is {worst:.0e}.",
+        "",
+        "| network | input | nodes | difference, or why not |",
+        "|---|---|--:|---|",
+    ]
+    for name in sorted(e.name for e in catalog("*") if e.params is not None):
+        row = rows.get(name)
+        if row is None:
+            lines.append(f"| {name} | | | not tried yet |")
+            continue
+        result = f"{row['error']:.1e}" if "error" in row else row["reason"]
+        lines.append(f"| {name} | {'×'.join(map(str, row['input']))} | {row['nodes']:,} | {result} |")
+    return "\n".join(lines) + "\n"
+
+
+def page(text: str, rows: dict[str, Row]) -> str:
+    """The page with its table put in."""
+    return re.sub(r"(?s)(?<=<!-- table -->\n).*?(?=<!-- end -->)", lambda _: table(rows), text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("glob", nargs="?", default="*")
+    parser.add_argument(
+        "--seconds", type=float, default=540.0, help="stop beginning new ones after this long"
+    )
+    parser.add_argument("--again", action="store_true", help="also those already in the record")
+    parser.add_argument("--page", action="store_true", help="only write the page")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    rows, start = read(), time.monotonic()
+    for name, graph in [] if arguments.page else networks(arguments.glob):
+        known = rows.get(name)
+        if known and known["spec"] == spec_hash(graph) and not arguments.again:
+            continue
+        if time.monotonic() - start > arguments.seconds:
+            break
+        rows[name] = attempt(name, graph)
+        print(
+            name, rows[name].get("error", rows[name].get("reason")), rows[name].get("seconds", ""), flush=True
+        )
+        write(rows)
+        gc.collect()
+    PAGE.write_text(page(PAGE.read_text(), rows))
+
+
+if __name__ == "__main__":
+    main()
