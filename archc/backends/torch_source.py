@@ -133,8 +133,10 @@ class _Writer:
                 ("", Bracket("dict", tuple((k, Atom(literal(v))) for k, v in row))) for _, _, row in found
             )
             lines += layout("self.feature_info = ", Bracket("", rows, "[]"), 8)
-        if self._starts():
-            lines.append("        self.init_weights()")
+        starts = self._starts()
+        if starts:  # on the meta device there is nothing to start, and torch is slow at it
+            owner, parameter, _ = starts[0]
+            lines += [f"        if not {owner}.{parameter}.is_meta:", "            self.init_weights()"]
         return lines
 
     def _submodule(self, item: Item, made: Expr) -> list[str]:
@@ -160,23 +162,26 @@ class _Writer:
             "nn.Sequential", tuple(("", r[0] if len(r) == 1 else Repeated(r[0], len(r))) for r in runs)
         )
 
-    def _starts(self) -> dict[str, list[str]]:
-        """Calls that start parameters, with `{}` for the submodule, and the submodules of each."""
-        groups: dict[str, list[str]] = {}
+    def _starts(self) -> list[tuple[str, str, str]]:
+        """Submodules, their parameters that start otherwise than torch has it, and calls with `{}` for the submodule."""
+        found = []
         for item in self.cls.first.items:
             for init in item.code.init:
                 module = item.code.module
                 if module and (module.target, init.parameter, init.method) in STARTS_AS:
                     continue
                 target, kwargs = initialiser(init)
+                parameter = checked(init.parameter)
                 rest = "".join(f", {checked(k)}={literal(v)}" for k, v in kwargs.items())
-                call = f"{target}({{}}.{checked(init.parameter)}{rest})"
-                groups.setdefault(call, []).append(f"self.{checked(item.name)}")
-        return groups
+                found.append((f"self.{checked(item.name)}", parameter, f"{target}({{}}.{parameter}{rest})"))
+        return found
 
     def _init_weights(self) -> list[str]:
+        alike: dict[str, list[str]] = {}
+        for owner, _, call in self._starts():
+            alike.setdefault(call, []).append(owner)
         groups: dict[tuple[str, ...], list[str]] = {}
-        for call, owners in self._starts().items():
+        for call, owners in alike.items():
             groups.setdefault(tuple(owners), []).append(call)
         lines = ["", "    def init_weights(self) -> None:"] if groups else []
         for owned, calls in groups.items():
