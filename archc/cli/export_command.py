@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from archc import __version__
 from archc.analyses.figures import shape_text
 from archc.cli.console import print_table
 from archc.cli.extras import needs_torch
@@ -73,7 +74,7 @@ def command(
         from archc.measure.weights import in_precision, loaded
 
         module = in_precision(loaded(graph, weights, keymap), precision(half, bf16))
-        made = export(graph, module, to, output.name, opset or OPSET)
+        made = export(graph, module, to, output.name, opset=opset or OPSET, version=__version__)
     _print(graph, made)
     for name, data in made.files.items():
         write_file(output.parent / name, data)

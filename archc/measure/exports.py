@@ -19,7 +19,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-import archc
 from archc.backends import torch_module
 from archc.diagnostics import NOWHERE, ArchError, Diagnostic
 from archc.ir import Graph
@@ -65,7 +64,7 @@ class Exported:
         return max(check.error for check in self.checks)
 
 
-def metadata(graph: Graph) -> dict[str, str]:
+def metadata(graph: Graph, version: str) -> dict[str, str]:
     """What goes into every file: the network's name, arguments and inputs, the spec's text, its hash, archc's version.
 
     The hash is `archc.ir.fingerprint.spec_hash`, that of a run of `archc train`.
@@ -77,30 +76,35 @@ def metadata(graph: Graph) -> dict[str, str]:
         "archc_inputs": json.dumps({node.name: node.shape for node in graph.inputs}),
         "archc_spec": span.source.text if span else "",
         "archc_spec_sha256": spec_hash(graph),
-        "archc_version": archc.__version__,
+        "archc_version": version,
     }
 
 
-def export(graph: Graph, module: nn.Module, to: Format, name: str, opset: int = OPSET) -> Exported:
+def export(
+    graph: Graph, module: nn.Module, to: Format, name: str, *, opset: int = OPSET, version: str = ""
+) -> Exported:
     """A module made from the graph as a file called `name`, in the module's dtype, its outputs those of eval mode.
 
     The batch is dynamic. Raises ArchError: E0621 the tool cannot express the network, E0622 what was written gives
     other numbers or shapes. Raises ImportError where the format's packages are not installed.
     """
     module = module.eval()
+    facts = metadata(graph, version)
     with _quiet():
         if to == "onnx":
-            return _checked(graph, module, *_onnx(graph, module, name, opset), opset)
+            return _checked(graph, module, *_onnx(graph, module, name, facts, opset), opset)
         if to == "torch_export":
-            return _checked(graph, module, *_torch_export(graph, module, name))
-        return _checked(graph, module, *_safetensors(graph, module, name))
+            return _checked(graph, module, *_torch_export(graph, module, name, facts))
+        return _checked(graph, module, *_safetensors(graph, module, name, facts))
 
 
-def _safetensors(graph: Graph, module: nn.Module, name: str) -> tuple[dict[str, bytes], Runner]:
+def _safetensors(
+    graph: Graph, module: nn.Module, name: str, facts: dict[str, str]
+) -> tuple[dict[str, bytes], Runner]:
     from safetensors.torch import load, save
 
     state = {key: tensor.contiguous() for key, tensor in module.state_dict().items()}
-    data = save(state, metadata(graph))
+    data = save(state, facts)
 
     def run(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
         again = torch_module.compile(graph).to(_dtype(module)).eval()
@@ -110,16 +114,20 @@ def _safetensors(graph: Graph, module: nn.Module, name: str) -> tuple[dict[str, 
     return {name: data}, run
 
 
-def _torch_export(graph: Graph, module: nn.Module, name: str) -> tuple[dict[str, bytes], Runner]:
+def _torch_export(
+    graph: Graph, module: nn.Module, name: str, facts: dict[str, str]
+) -> tuple[dict[str, bytes], Runner]:
     buffer = io.BytesIO()
-    facts: dict[str, Any] = {f"{key}.txt": value for key, value in metadata(graph).items()}
-    torch.export.save(_program(graph, module), buffer, extra_files=facts)
+    extra: dict[str, Any] = {f"{key}.txt": value for key, value in facts.items()}
+    torch.export.save(_program(graph, module), buffer, extra_files=extra)
     data = buffer.getvalue()
     again = torch.export.load(io.BytesIO(data)).module()
     return {name: data}, lambda inputs: _outputs(again(*inputs))
 
 
-def _onnx(graph: Graph, module: nn.Module, name: str, opset: int) -> tuple[dict[str, bytes], Runner]:
+def _onnx(
+    graph: Graph, module: nn.Module, name: str, facts: dict[str, str], opset: int
+) -> tuple[dict[str, bytes], Runner]:
     import onnxruntime
 
     if _dtype(module) == torch.bfloat16:
@@ -144,7 +152,7 @@ def _onnx(graph: Graph, module: nn.Module, name: str, opset: int) -> tuple[dict[
     found = made.model.opset_imports[""]
     if found != opset:
         raise _error("E0621", f"{graph.name} cannot be written in ONNX opset {opset}, only in {found}")
-    made.model.metadata_props.update(metadata(graph))
+    made.model.metadata_props.update(facts)
     made.model.doc_string = graph.doc
     large = sum(t.nbytes for t in module.state_dict().values()) > INSIDE
     with tempfile.TemporaryDirectory() as folder:
