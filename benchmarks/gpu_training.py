@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from archc.backends import torch_module
 from archc.elaborate import load
 from archc.measure.foreign import import_foreign
-from archc.passes.pipeline import TRAINING, optimize
 from archc.train.captured import Captured
 from archc.train.clock import BACKWARD
 
@@ -76,7 +75,7 @@ def measure(name: str, batch: int, compiled: bool) -> str:
     """A row of the table."""
     twin, default_batch = NETWORKS[name]
     batch = batch or default_batch
-    graph = optimize(load(name), TRAINING).graph
+    graph = load(name)
     shape = graph.inputs[0].shape
     images = torch.randn(batch, *shape, device="cuda").contiguous(memory_format=torch.channels_last)
     labels = torch.randint(1000, (batch,), device="cuda")
