@@ -64,6 +64,8 @@ def share(one: nn.Module, other: nn.Module, assigned: dict[str, str]) -> None:
                 source in theirs and theirs[source].shape == parameter.shape
             ):  # another kernel may see zeros only
                 parameter.copy_(theirs[source])
+            else:
+                parameter.normal_()  # not what an assignment before left there
 
 
 def computed(made: nn.Module, images: torch.Tensor, training: bool) -> torch.Tensor:
