@@ -104,7 +104,7 @@ def table(rows: dict[str, Row]) -> str:
         if row is None:
             lines.append(f"| {name} | | | | | not tried yet |")
             continue
-        result = row.get("reason") or f"equal, {row['error']:.0e}"
+        result = row.get("reason") or (f"equal, {row['error']:.0e}" if row["error"] else "equal, to the bit")
         cells = (
             name,
             row["size"],
