@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from archc.backends.dot import Level
     from archc.backends.dot_heat import Colour
+    from archc.backends.torch_fuse import Form
     from archc.ir import Graph
     from archc.ops.base import Cost
     from archc.passes.draft import Rewrite
@@ -72,18 +73,21 @@ def count(graph: Graph) -> Cost:
     return graph.cost
 
 
-def emit(graph: Graph) -> str:
-    """Standalone torch source of the network: it imports torch only."""
+def emit(graph: Graph, form: Form = "fast") -> str:
+    """Standalone torch source of the network: it imports torch only.
+
+    form: "fast", fused and in place where gradients allow; "plain", a call for every node.
+    """
     from archc.backends.torch_source import emit as emit_source
 
-    return emit_source(graph)
+    return emit_source(graph, form=form)
 
 
-def compile(graph: Graph) -> torch.nn.Module:
+def compile(graph: Graph, form: Form = "fast") -> torch.nn.Module:
     """The module `emit`'s source defines, freshly initialised. Needs torch (`archc[train]`)."""
     from archc.backends.torch_module import compile as compile_module
 
-    return compile_module(graph)
+    return compile_module(graph, form=form)
 
 
 def deploy(

@@ -110,7 +110,9 @@ def measure(names: list[str]) -> dict[str, Any]:
         row: dict[str, Any] = {"of": NETWORKS[name], "input": list(size)}
         # some tools leave marks on a module: each gets a fresh one
         row["reference"] = {tool: tool_total(tool, reference(name), size) for tool in TOOLS}
-        row["emitted"] = {tool: tool_total(tool, archc.compile(graph).eval(), size) for tool in TOOLS}
+        row["emitted"] = {
+            tool: tool_total(tool, archc.compile(graph, form="plain").eval(), size) for tool in TOOLS
+        }
         networks[name] = row
         print(name, row, file=sys.stderr)
     return networks

@@ -107,4 +107,4 @@ def compare_foreign(graph: Graph, peer: str, keywords: dict[str, Any], batch: in
     theirs = make_foreign(peer, **keywords)
     generator = torch.Generator().manual_seed(0)
     inputs = [torch.randn(batch, *node.shape, generator=generator) for node in graph.inputs]
-    return parity(compile(graph), theirs, *inputs)
+    return parity(compile(graph, form="plain"), theirs, *inputs)

@@ -122,9 +122,9 @@ def _cuda_training(module: nn.Module, inputs: tuple[Tensor, ...]) -> int | None:
 
 
 def measure_graph(graph: Graph, batch: int, dtype: str = "float32", device: str = "cpu") -> Measured:
-    """`measure_memory` of a compiled graph on zeros."""
+    """`measure_memory` of a graph on zeros, in plain form: what is emitted writes over what it can, and holds less."""
     kind: torch.dtype = getattr(torch, dtype)
-    module = torch_module.compile(graph).to(device, kind)
+    module = torch_module.compile(graph, form="plain").to(device, kind)
     return measure_memory(
         module, tuple(torch.zeros(batch, *n.shape, device=device, dtype=kind) for n in graph.inputs)
     )

@@ -37,7 +37,7 @@ class Pair:
         randomise(self.theirs, SEED)
 
     def compiled(self, size: tuple[int, ...]) -> nn.Module:
-        return archc.compile(archc.load(self.twin.spec, input=size, **self.twin.arguments))
+        return archc.compile(archc.load(self.twin.spec, input=size, **self.twin.arguments), form="plain")
 
     def compare_eval(self) -> None:
         """Eval outputs are equal in float64 to rounding, in float32 to the twin's tolerance."""
