@@ -97,7 +97,8 @@ class Tracer:
 
     def call(self, node: fx.Node) -> None:
         """Read one operator; operators on weights alone are looked at when a convolution reads the result."""
-        from archc.measure.lift.operators import OPERATORS
+        from archc.measure.lift import arrangements, layers  # noqa: F401  # entering their readers
+        from archc.measure.lift.readers import OPERATORS
 
         data = [self.env[n] for n in node.all_input_nodes if self.env.get(n) is not None]
         if not data:

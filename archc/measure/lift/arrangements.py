@@ -1,33 +1,14 @@
-"""How each ATen operator reads: what it does to the values of a trace, in archc's primitives."""
+"""How the rest reads: what hands on, joins, pools and reshapes values, in archc's primitives."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, fx
 
+from archc.measure.lift.readers import LOWEST, absorb_pad, pair, reads
 from archc.measure.lift.trace import Tracer, Unsupported, Value
-
-Reader = Callable[..., Any]
-OPERATORS: dict[str, Reader] = {}
-"""Readers by the operator's name, that of its in-place form being the same."""
-
-
-LOWEST = -3e38
-"""Stands for minus infinity, which a spec cannot write."""
-
-
-def reads(*names: str) -> Callable[[Reader], Reader]:
-    """Enter a reader under the names of operators."""
-
-    def enter(reader: Reader) -> Reader:
-        OPERATORS.update((name, reader) for name in names)
-        return reader
-
-    return enter
-
 
 # ---- values passed on as they are
 
@@ -41,216 +22,6 @@ def _same(t: Tracer, x: fx.Node, *rest: Any, **more: Any) -> Value:
 def _item(t: Tracer, several: fx.Node, index: int) -> Value:
     found: Value = t.env[several][index]
     return found
-
-
-# ---- layers
-
-
-def _pair(value: Any) -> tuple[int, ...]:
-    return (
-        (value, value)
-        if isinstance(value, int)
-        else (value[0], value[0])
-        if len(value) == 1
-        else tuple(value)
-    )
-
-
-def _half(kernel: Sequence[int], dilation: Sequence[int]) -> tuple[int, ...]:
-    return tuple(d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True))
-
-
-def _same_pads(size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
-    total = max((-(-size // stride) - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
-    return total // 2, total - total // 2
-
-
-def _absorb_pad(
-    t: Tracer, x: Value, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int], value: float
-) -> Value | None:
-    """The input of a pad before a window, where the two together are TensorFlow's SAME."""
-    found = t.replace(x)
-    if found is None or found[0].op.name != "pad":
-        return None
-    step, source = found
-    pad = step.op.arguments()
-    rows, columns = (_same_pads(source.shape[1 + i], kernel[i], stride[i], dilation[i]) for i in (0, 1))
-    if (pad["top"], pad["bottom"], pad["left"], pad["right"]) != (*rows, *columns):
-        return None
-    if pad["mode"] != "constant" or pad["value"] != value:
-        return None
-    del t.steps[x.id]
-    return source
-
-
-@reads("conv2d")
-def _conv(
-    t: Tracer, x: fx.Node, weight: fx.Node, bias: fx.Node | None = None, stride: Any = 1, padding: Any = 0,
-    dilation: Any = 1, groups: int = 1,
-) -> Value:  # fmt: skip
-    source = t.value(x)
-    size = weight.meta["val"].shape
-    kernel, stride, dilation = tuple(size[2:]), _pair(stride), _pair(dilation)
-    how: dict[str, Any] = {
-        "channels": size[0], "kernel": kernel, "stride": stride, "dilation": dilation, "groups": groups,
-        "bias": bias is not None,
-    }  # fmt: skip
-    if isinstance(padding, str):
-        padding = _half(kernel, dilation) if padding == "same" and all(k % 2 for k in kernel) else padding
-    if padding == "same":
-        how["padding"] = "same"
-    else:
-        padding = (0, 0) if padding == "valid" else _pair(padding)
-        absorbed = _absorb_pad(t, source, kernel, stride, dilation, 0.0) if padding == (0, 0) else None
-        if absorbed:
-            source, how["padding"] = absorbed, "same"
-        elif padding != _half(kernel, dilation):
-            how["padding"] = padding
-    if weight.name not in t.weights:
-        return t.apply("ws_conv", source, **how, **_standardised(t, weight, bias))
-    t.weight(weight)
-    t.weight(bias)
-    return t.apply("conv", source, **how)
-
-
-def _standardised(t: Tracer, weight: fx.Node, bias: fx.Node | None) -> dict[str, Any]:
-    """The further arguments of a weight-standardised convolution, read from timm's module."""
-    path, classes = t.place()
-    module: Any = t.module.get_submodule(".".join(path))
-    if not classes or not classes[-1].startswith("ScaledStdConv2d"):
-        raise Unsupported("its weights are computed")
-    for name in ("weight", "gain", "bias"):
-        key = ".".join((*path, name))
-        if t.used.setdefault(key, t.node.name) != t.node.name:
-            raise Unsupported(f"{key} is used a second time, and archc does not share weights")
-    gamma = float(module.scale) * math.sqrt(module.weight[0].numel())
-    return {"gamma": round(gamma, 12), "eps": float(module.eps), "style": "timm"}
-
-
-@reads("conv_transpose2d")
-def _conv_transpose(
-    t: Tracer, x: fx.Node, weight: fx.Node, bias: fx.Node | None = None, stride: Any = 1, padding: Any = 0,
-    output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
-) -> Value:  # fmt: skip
-    if _pair(dilation) != (1, 1):
-        raise Unsupported("it is dilated")
-    kernel = t.weight(weight)
-    t.weight(bias)
-    assert kernel is not None
-    return t.apply(
-        "conv_transpose", t.value(x), channels=kernel.shape[1] * groups, kernel=tuple(kernel.shape[2:]),
-        stride=_pair(stride), padding=_pair(padding), output_padding=_pair(output_padding), groups=groups,
-        bias=bias is not None,
-    )  # fmt: skip
-
-
-@reads("linear")
-def _linear(t: Tracer, x: fx.Node, weight: fx.Node, bias: fx.Node | None = None) -> Value:
-    source, matrix = t.value(x), t.weight(weight)
-    t.weight(bias)
-    assert matrix is not None
-    how: dict[str, Any] = {"features": matrix.shape[0], "bias": bias is not None}
-    if source.last:
-        return t.apply("channel_linear", source, last=True, **how)
-    if len(source.shape) != 1:
-        raise Unsupported("it multiplies the last of several dimensions")
-    return t.apply("linear", source, **how)
-
-
-@reads("batch_norm")
-def _batch_norm(
-    t: Tracer, x: fx.Node, weight: fx.Node | None, bias: fx.Node | None, mean: fx.Node | None, var: fx.Node | None,
-    training: bool, momentum: float, eps: float, cudnn: bool = True,
-) -> Value:  # fmt: skip
-    if training or mean is None or (weight is None) != (bias is None):
-        raise Unsupported("it uses the statistics of the batch, or half of its affine part")
-    for tensor in (weight, bias, mean, var):
-        t.weight(tensor)
-    return t.apply("batch_norm", t.value(x), eps=eps, momentum=momentum, affine=weight is not None)
-
-
-@reads("layer_norm")
-def _layer_norm(
-    t: Tracer, x: fx.Node, size: Sequence[int], weight: fx.Node | None = None, bias: fx.Node | None = None,
-    eps: float = 1e-5, cudnn: bool = True,
-) -> Value:  # fmt: skip
-    source = t.value(x)
-    if len(size) != 1 or weight is None or bias is None or (len(source.shape) == 3 and not source.last):
-        raise Unsupported("it is not over the channels, or has no affine part")
-    t.weight(weight)
-    t.weight(bias)
-    return t.apply("layer_norm", source, last=source.last, eps=eps)
-
-
-@reads("group_norm")
-def _group_norm(
-    t: Tracer, x: fx.Node, groups: int, weight: fx.Node | None = None, bias: fx.Node | None = None, eps: float = 1e-5,
-    cudnn: bool = True,
-) -> Value:  # fmt: skip
-    if weight is None or bias is None:
-        raise Unsupported("it has no affine part")
-    t.weight(weight)
-    t.weight(bias)
-    return t.apply("group_norm", t.value(x), groups=groups, eps=eps)
-
-
-# ---- elementwise
-
-
-def _activation(op: str, **fixed: Any) -> Reader:
-    def read(t: Tracer, x: fx.Node, *rest: Any, **more: Any) -> Value:
-        if rest or more:
-            raise Unsupported("an argument differs from the usual one")
-        source = t.value(x)
-        return t.apply(op, source, last=source.last, **fixed)
-
-    return read
-
-
-for _name, _op in {
-    "relu": "relu", "relu6": "relu6", "silu": "silu", "sigmoid": "sigmoid", "tanh": "tanh", "hardsigmoid": "hard_sigmoid",
-    "hardswish": "hard_swish", "mish": "mish", "selu": "selu", "softplus": "softplus",
-}.items():  # fmt: skip
-    OPERATORS[_name] = _activation(_op)
-
-
-@reads("hardtanh")
-def _hardtanh(t: Tracer, x: fx.Node, low: float = -1, high: float = 1) -> Value:
-    if (low, high) != (0, 6):
-        raise Unsupported(f"it clips to {low} … {high}")
-    return t.apply("relu6", t.value(x))
-
-
-@reads("gelu")
-def _gelu(t: Tracer, x: fx.Node, *, approximate: str = "none") -> Value:
-    source = t.value(x)
-    return t.apply("gelu", source, last=source.last, approximate=approximate)
-
-
-@reads("leaky_relu")
-def _leaky_relu(t: Tracer, x: fx.Node, slope: float = 0.01) -> Value:
-    return t.apply("leaky_relu", t.value(x), slope=slope)
-
-
-@reads("elu", "celu")
-def _elu(t: Tracer, x: fx.Node, alpha: float = 1.0) -> Value:
-    return t.apply(
-        str(t.node.target).removeprefix("aten.").partition(".")[0].rstrip("_"), t.value(x), alpha=alpha
-    )
-
-
-@reads("softmax")
-def _softmax(t: Tracer, x: fx.Node, dim: int, dtype: Any = None) -> Value:
-    source = t.value(x)
-    if dim % (len(source.shape) + 1) != 1 or source.last:
-        raise Unsupported("it is not over the channels")
-    return t.apply("softmax", source)
-
-
-@reads("dropout", "feature_dropout")
-def _dropout(t: Tracer, x: fx.Node, rate: float, train: bool) -> Value:
-    source = t.value(x)
-    return t.apply("dropout", source, last=source.last, rate=rate) if rate else source
 
 
 # ---- joining
@@ -327,12 +98,12 @@ def _max_pool(
     dilation: Any = 1,
     ceil: bool = False,
 ) -> Value:
-    source, kernel, padding = t.value(x), _pair(kernel), _pair(padding)
-    step = _pair(stride) if stride not in ((), [], None) else kernel
-    if _pair(dilation) != (1, 1):
+    source, kernel, padding = t.value(x), pair(kernel), pair(padding)
+    step = pair(stride) if stride not in ((), [], None) else kernel
+    if pair(dilation) != (1, 1):
         raise Unsupported("it is dilated")
     how: dict[str, Any] = {"kernel": kernel, "ceil_mode": ceil, "padding": padding}
-    absorbed = _absorb_pad(t, source, kernel, step, (1, 1), LOWEST) if padding == (0, 0) else None
+    absorbed = absorb_pad(t, source, kernel, step, (1, 1), LOWEST) if padding == (0, 0) else None
     if absorbed:
         source, how["padding"] = absorbed, "same"
     return t.apply("max_pool", source, **how, stride=step if step != kernel else None)
@@ -343,19 +114,19 @@ def _avg_pool(
     t: Tracer, x: fx.Node, kernel: Any, stride: Any = (), padding: Any = 0, ceil: bool = False, include: bool = True,
     divisor: int | None = None,
 ) -> Value:  # fmt: skip
-    kernel = _pair(kernel)
-    step = _pair(stride) if stride not in ((), [], None) else kernel
+    kernel = pair(kernel)
+    step = pair(stride) if stride not in ((), [], None) else kernel
     if divisor is not None:
         raise Unsupported("it divides by a number of its own")
     return t.apply(
-        "avg_pool", t.value(x), kernel=kernel, padding=_pair(padding), ceil_mode=ceil, count_include_pad=include,
+        "avg_pool", t.value(x), kernel=kernel, padding=pair(padding), ceil_mode=ceil, count_include_pad=include,
         stride=step if step != kernel else None,
     )  # fmt: skip
 
 
 @reads("adaptive_avg_pool2d", "adaptive_max_pool2d")
 def _adaptive(t: Tracer, x: fx.Node, size: Any) -> Value:
-    source, size = t.value(x), _pair(size)
+    source, size = t.value(x), pair(size)
     kind = "avg" if "avg" in str(t.node.target) else "max"
     if size == (1, 1):
         return t.apply(f"global_{kind}_pool", source, keepdim=True)
