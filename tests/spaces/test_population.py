@@ -118,7 +118,7 @@ def test_several_populations_advance_together() -> None:
 
 
 def test_packed_data_are_the_data(tmp_path: Path) -> None:
-    from archc.train.datasets import load_dataset
+    from archc.train.loading import load_dataset
 
     data, shape = Data(validation=100), (1, 8, 8)
     plain, packed = load_dataset(data, shape), reader(tmp_path / "cache")(data, shape, 0)
