@@ -138,7 +138,7 @@ def kill_writers(url: str, place: Path, *, writers: int, kills: int, trials: int
 
 
 def test_killed_writers_lose_nothing(tmp_path: Path) -> None:
-    kill_writers(str(tmp_path / "ledger.sqlite"), tmp_path, writers=3, kills=6, trials=400)
+    kill_writers(str(tmp_path / "ledger.sqlite"), tmp_path, writers=3, kills=6, trials=1_500)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ from torch import nn
 
 from archc.backends.prelude import helper_source, helpers
 from archc.ops.registry import registry
-from tests.ops.execute import Runner, function, runner
+from tests.ops.execute import function, runner
 from tests.peers import import_timm, import_torchvision
 
 OPS = registry()
@@ -198,9 +199,9 @@ def test_traces_with_a_dynamic_batch(op: object, shapes: tuple[tuple[int, ...], 
     inputs = tuple(torch.randn(2, *s) for s in shapes)
     batch = torch.export.Dim("batch", min=1)
     sizes = tuple({0: batch} for _ in inputs)
-    program = torch.export.export(
-        module, inputs, dynamic_shapes=(sizes,) if isinstance(module, Runner) else sizes
-    )
+    takes = inspect.signature(module.forward).parameters.values()
+    variadic = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in takes)
+    program = torch.export.export(module, inputs, dynamic_shapes=(sizes,) if variadic else sizes)
     more = tuple(torch.randn(5, *s) for s in shapes)
     torch.testing.assert_close(program.module()(*more), module(*more))
     compiled = torch.compile(module.train(), fullgraph=True, backend="eager")
