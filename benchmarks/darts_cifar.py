@@ -124,6 +124,7 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", required=True)
+    parser.add_argument("--space", default="darts", help="with parameters width and repeats [darts]")
     parser.add_argument("--budget", type=float, default=270, help="seconds in all [270]")
     parser.add_argument("--search", type=float, default=0.42, help="share of it for the search [0.42]")
     parser.add_argument("--order", type=int, choices=(1, 2), default=1)
@@ -161,7 +162,9 @@ def experiment(options: argparse.Namespace, found: Ranks) -> dict[str, Any]:
     say(f"data read in {time.perf_counter() - begun:.1f} s; on {device}")
     begun = time.perf_counter()
     searched = Space(
-        Request("darts", arguments=(("width", options.search_width), ("repeats", options.search_repeats)))
+        Request(
+            options.space, arguments=(("width", options.search_width), ("repeats", options.search_repeats))
+        )
     )
     torch.manual_seed(options.seed)
     net = OneShot(supernet(searched))
@@ -172,8 +175,8 @@ def experiment(options: argparse.Namespace, found: Ranks) -> dict[str, Any]:
     result = search(net, Feed(data, recipe, device), recipe, settings, budget, device=device, watch=tell)
     say(f"searched {result.seconds:.1f} s: {result.steps} steps, after {made:.1f} s to make the supernet")
     del net
-    space = Space(Request("darts", arguments=(("width", options.width), ("repeats", options.repeats))))
-    text = frozen(space, result.point, "darts_found", source="archc freeze")
+    space = Space(Request(options.space, arguments=(("width", options.width), ("repeats", options.repeats))))
+    text = frozen(space, result.point, f"{options.space}_found", source="archc freeze")
     stream = Stream(b"random cells:%d" % options.seed)
     cells = {"found": result.point}
     cells |= {f"random {i + 1}": random_point(space, stream).point for i in range(options.random)}
@@ -199,7 +202,7 @@ def experiment(options: argparse.Namespace, found: Ranks) -> dict[str, Any]:
     print(f"\n```\n{text}```")
     if options.directory is not None:
         options.directory.mkdir(parents=True, exist_ok=True)
-        (options.directory / "darts_found.arch").write_text(text)
+        (options.directory / f"{options.space}_found.arch").write_text(text)
         (options.directory / "figures.json").write_text(json.dumps(figures, indent=1))
     return figures
 
