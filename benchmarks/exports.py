@@ -9,10 +9,8 @@ that was cut short goes on. The record is tests/data/exports.json.
 
 from __future__ import annotations
 
-import argparse
 import gc
 import json
-import re
 import time
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from archc.ir import Graph
 from archc.ir.fingerprint import spec_hash
 from archc.measure.exports import OPSET, export
 from archc.measure.weights import randomise
+from benchmarks.record import options, with_table
 
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "tests" / "data" / "exports.json"
@@ -115,23 +114,14 @@ def table(rows: dict[str, Row]) -> str:
 
 def page(text: str, rows: dict[str, Row]) -> str:
     """The page with its table put in."""
-    return re.sub(r"(?s)(?<=<!-- table -->\n).*?(?=<!-- end -->)", lambda _: table(rows), text)
+    return with_table(text, table(rows))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("glob", nargs="?", default="*")
-    parser.add_argument(
-        "--seconds", type=float, default=540.0, help="stop beginning new ones after this long"
-    )
-    parser.add_argument("--again", action="store_true", help="also those already in the record")
-    parser.add_argument("--page", action="store_true", help="only write the page")
-    arguments = parser.parse_args()
+    arguments = options(__doc__)
     torch.set_num_threads(1)
     rows, start = read(), time.monotonic()
-    for name, graph in [] if arguments.page else networks(arguments.glob):
+    for name, graph in [] if arguments.page else networks(arguments.pattern):
         known = rows.get(name)
         if known and known["spec"] == spec_hash(graph) and not arguments.again:
             continue

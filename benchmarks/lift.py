@@ -9,10 +9,8 @@ tests/data/lift.json; a run that was cut short goes on.
 
 from __future__ import annotations
 
-import argparse
 import gc
 import json
-import re
 import time
 import warnings
 from fnmatch import fnmatch
@@ -24,6 +22,7 @@ import torch
 from archc.diagnostics import ArchError
 from archc.measure.foreign import make_foreign
 from archc.measure.lift.lift import lift
+from benchmarks.record import options, with_table
 from tests.peers import import_timm
 
 ROOT = Path(__file__).parents[1]
@@ -119,20 +118,11 @@ def table(rows: dict[str, Row]) -> str:
 
 def page(text: str, rows: dict[str, Row]) -> str:
     """The page with its table put in."""
-    return re.sub(r"(?s)(?<=<!-- table -->\n).*?(?=<!-- end -->)", lambda _: table(rows), text)
+    return with_table(text, table(rows))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("pattern", nargs="?", default="*")
-    parser.add_argument(
-        "--seconds", type=float, default=540.0, help="stop beginning new ones after this long"
-    )
-    parser.add_argument("--again", action="store_true", help="also those already in the record")
-    parser.add_argument("--page", action="store_true", help="only write the page")
-    arguments = parser.parse_args()
+    arguments = options(__doc__)
     torch.set_num_threads(1)
     import_timm()
     rows, start = read(), time.monotonic()
