@@ -18,7 +18,8 @@ class Supernet:
     """choices: the choice points in program order: how many answers each has, and how many of them are picked.
 
     mixes: the nodes that add the answers to a choice, by its path. edges: for each choice of several, the node that
-    weighs each candidate, by its index. inner: the choice a candidate itself is mixed by, by path and index.
+    weighs each candidate, by its index. inner: the choice a candidate itself is mixed by, by path and index. empty:
+    the answers to a mixed choice that are zeros.
     """
 
     graph: Graph
@@ -26,6 +27,7 @@ class Supernet:
     mixes: dict[str, list[int]]
     edges: dict[str, dict[int, list[int]]]
     inner: dict[tuple[str, int], str]
+    empty: dict[str, frozenset[int]]
 
 
 def supernet(space: Space) -> Supernet:
@@ -47,7 +49,12 @@ def supernet(space: Space) -> Supernet:
             source: Any = graph.nodes[node.inputs[0]].op
             if source.name == "mix":
                 inner[op.choice, op.index] = source.choice
-    return Supernet(graph, keep.open, mixes, edges, inner)
+    empty = {path: frozenset(_zeros(graph, nodes[0])) for path, nodes in mixes.items()}
+    return Supernet(graph, keep.open, mixes, edges, inner, empty)
+
+
+def _zeros(graph: Graph, mix: int) -> list[int]:
+    return [i for i, node in enumerate(graph.nodes[mix].inputs) if graph.nodes[node].op.name == "zero"]
 
 
 def without_affine(graph: Graph) -> Graph:

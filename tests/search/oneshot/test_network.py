@@ -163,3 +163,12 @@ def test_it_runs_under_autocast(tmp_path: Path, precision: torch.dtype) -> None:
     assert y.dtype == precision
     y.float().sum().backward()
     assert net.alpha.grad is not None and torch.isfinite(net.alpha.grad).all()
+
+
+def test_zeros_are_never_derived() -> None:
+    """NAS-Bench-201 has zeros among its operators, whose share grows first."""
+    net = OneShot(supernet(Space(Request("nb201", arguments=(("width", 4), ("repeats", 1))))))
+    net.alpha.data.zero_()
+    net.alpha.data[:, 0] = 5.0
+    net.alpha.data[:, 3] = 1.0
+    assert derive(net) == {f"code[{edge}]": (3,) for edge in range(6)}
