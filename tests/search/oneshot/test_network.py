@@ -135,12 +135,12 @@ def test_what_is_derived_leaves_nothing_out_of_account(tmp_path: Path) -> None:
     net = tiny_net(tmp_path)
     net.alpha.data.zero_()
     rows = net.rows
-    net.alpha.data[rows["first[0]"], 2] = 1.0
+    net.alpha.data[rows["first[0]"], :3] = torch.tensor([0.0, 0.5, 1.0])  # the last are zeros
     net.alpha.data[rows["second[0]"]] = torch.tensor([2.0, 0.0, 0.0, 5.0])  # strong, but nothing is stronger
-    net.alpha.data[rows["second[1]"]] = torch.tensor([0.0, 1.0, 0.0, 0.0])
+    net.alpha.data[rows["second[1]"]] = torch.tensor([0.5, 1.0, 0.0, 0.0])  # zeros are stronger
     net.alpha.data[rows["second[2]"]] = torch.tensor([0.0, 0.0, 1.5, 0.0])
     assert derive(net) == {
-        "first[0]": (2,), "second[0]": (0,), "second[1]": (1,), "second[2]": (2,), "second[3]": (1, 2),
+        "first[0]": (1,), "second[0]": (0,), "second[1]": (0,), "second[2]": (2,), "second[3]": (1, 2),
     }  # fmt: skip
     graph_of(tiny_space(tmp_path), derive(net))
 
