@@ -87,9 +87,16 @@ def test_graph_json_reads_back_there(clean: Path) -> None:
     assert run(clean / "env/bin/python", "-c", code, cwd=clean) == "25557032\n"
 
 
-def test_verify_says_that_it_needs_torch(clean: Path) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        "build resnet18 --verify", "train lenet5 --recipe quickstart", "search nb201 --trials 2",
+        "search nb201 --strategy darts", "bench resnet18", "export resnet18 --to onnx",
+    ],
+)  # fmt: skip
+def test_what_runs_networks_says_that_it_needs_torch(clean: Path, words: str) -> None:
     done = subprocess.run(
-        [clean / "env/bin/archc", "build", "resnet18", "--verify"],
+        [clean / "env/bin/archc", *words.split()],
         cwd=clean,
         capture_output=True,
         text=True,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archc.cli.console import print_diagnostics, print_json, print_table, warn
+from archc.cli.extras import needs_torch
 from archc.cli.files import write_file
 from archc.cli.one_shot import NAMES, search_one_shot
 from archc.cli.options import format_option, parse_parameter
@@ -166,11 +167,12 @@ def command(**given: Any) -> None:
     from archc.search.strategy import SearchError
 
     try:
-        if given["strategy"] in NAMES:
-            search_one_shot(click.get_current_context(), given, changes_of(given))
-            return
-        with _training_problems():
-            _search(given)
+        with needs_torch("training networks"):
+            if given["strategy"] in NAMES:
+                search_one_shot(click.get_current_context(), given, changes_of(given))
+                return
+            with _training_problems():
+                _search(given)
     except SearchError as error:
         raise click.ClickException(str(error)) from None
 
