@@ -26,6 +26,7 @@ import torch
 from archc.elaborate.choosers import Stream
 from archc.ir import Graph
 from archc.search.oneshot.budget import Budget
+from archc.search.oneshot.course import Course
 from archc.search.oneshot.darts import Darts, search
 from archc.search.oneshot.feed import Feed
 from archc.search.oneshot.network import OneShot
@@ -172,7 +173,7 @@ def experiment(options: argparse.Namespace, found: Ranks) -> dict[str, Any]:
     made = time.perf_counter() - begun
     settings = Darts(order=options.order, lr=options.lr, warmup=options.warmup)
     budget = Budget(seconds=max(1.0, options.search * options.budget - made))
-    result = search(net, Feed(data, recipe, device), recipe, settings, budget, device=device, watch=tell)
+    result = search(net, Feed(data, recipe, device), recipe, settings, Course(budget, device, watch=tell))
     say(f"searched {result.seconds:.1f} s: {result.steps} steps, after {made:.1f} s to make the supernet")
     del net
     space = Space(Request(options.space, arguments=(("width", options.width), ("repeats", options.repeats))))

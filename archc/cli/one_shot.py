@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def search_one_shot(ctx: click.Context, given: dict[str, Any], changes: tuple[st
             ctx.call_on_close(folder.cleanup)
             directory = Path(folder.name)
         with ranks(given["device"]) as found:
-            outcome = search(plan, directory, found, watch=_tell)
+            outcome = search(plan, directory, found, command="archc " + shlex.join(ctx.obj), watch=_tell)
     if given["format_"] == "json":
         print_json(
             {
@@ -63,7 +64,7 @@ def search_one_shot(ctx: click.Context, given: dict[str, Any], changes: tuple[st
     if given["directory"] is None:
         click.echo((directory / "best_1.arch").read_text(), nl=False)
     else:
-        click.echo(f"wrote {directory}: best_1.arch, best_1.json, search.jsonl, run/")
+        click.echo(f"wrote {directory}: best_1.arch, best_1.json, search.jsonl, report.html, run/")
 
 
 def _tell(line: dict[str, Any]) -> None:

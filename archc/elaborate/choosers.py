@@ -37,6 +37,16 @@ class Stream:
         self._at = at + 1
         return (self._numbers[at] >> 11) * 2.0**-53
 
+    @property
+    def taken(self) -> int:
+        """How many numbers were taken; set to go to any place."""
+        return self._block * 8 + self._at
+
+    @taken.setter
+    def taken(self, taken: int) -> None:
+        self._block, self._at = divmod(taken, 8)
+        self._numbers = _numbers(self._key, self._block)
+
     def below(self, count: int) -> int:
         """The next whole number below `count`, each as likely to one part in 2^53 / count."""
         return int(self.uniform() * count)

@@ -9,7 +9,7 @@ from archc.elaborate.choosers import Chooser, Stream
 from archc.elaborate.values import Rejected
 from archc.search.strategy import SearchError
 from archc.spaces.point_text import Point
-from archc.spaces.points import Answered, StreamChooser, answered, mutate
+from archc.spaces.points import Answered, PointChooser, StreamChooser, answered, mutate
 from archc.spaces.space import Space
 
 TRIES = 100_000
@@ -40,6 +40,14 @@ class Choices:
                 continue
         worst = ", ".join(f"`{text}`" for text, _ in self.rejected.most_common(3))
         raise SearchError(f"{TRIES:,} draws of {self.space.name} met no requirement together: {worst}")
+
+    def meets(self, point: Point) -> bool:
+        """Whether a point meets the requirements."""
+        try:
+            self.walk(PointChooser(point))
+        except Rejected:
+            return False
+        return True
 
     def random(self, rng: Stream) -> Answered:
         """A point drawn at random."""

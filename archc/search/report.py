@@ -19,6 +19,7 @@ from archc.search.trial import Trial
 from archc.spaces.points import graph_of
 
 WEB = Path(__file__).with_name("web")
+PARTS = WEB / "search_parts.js"
 DRAWN = 6
 """Winners drawn at most."""
 
@@ -51,7 +52,9 @@ def report(
             for place, trial in enumerate(best(trials, number)[:DRAWN], 1)
         ],
     }
-    return charts_page(f"{prepared.space.name}: a search", "Point at a trial.", WEB / "search_report", data)
+    return charts_page(
+        f"{prepared.space.name}: a search", "Point at a trial.", WEB / "search_report", data, PARTS
+    )
 
 
 def _row(prepared: Prepared, trial: Trial) -> dict[str, Any]:

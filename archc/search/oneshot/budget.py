@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -19,19 +18,25 @@ class Budget:
     epochs: float = 0
     seconds: float = 0
 
-    def steps(self, epoch_steps: int, device: torch.device) -> Iterator[tuple[int, float]]:
-        """Numbers the steps, and says how much of the budget is used before each, from 0 to 1."""
+    def steps(
+        self, epoch_steps: int, device: torch.device, first: int, seconds: Callable[[], float]
+    ) -> Iterator[tuple[int, float]]:
+        """Numbers the steps from `first`, and says how much of the budget is used before each, from 0 to 1.
+
+        seconds: taken so far.
+        """
         if self.epochs <= 0 and self.seconds <= 0:
             raise ValueError("a budget needs epochs or seconds")
         last = round(self.epochs * epoch_steps) if self.epochs > 0 else 0
-        begun = time.perf_counter()
-        step, used = 0, 0.0
-        while used < 1:
-            yield step, used
-            step += 1
+        step = first
+        while True:
             shares = [step / last] if last else []
             if self.seconds > 0:
                 if device.type == "cuda" and step % SYNC_EVERY == 0:
                     torch.cuda.synchronize(device)
-                shares.append((time.perf_counter() - begun) / self.seconds)
+                shares.append(seconds() / self.seconds if step else 0.0)
             used = max(shares)
+            if used >= 1:
+                return
+            yield step, used
+            step += 1

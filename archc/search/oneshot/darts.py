@@ -6,7 +6,6 @@ weights one step on, whose dependence on the choices is found by a finite differ
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +14,13 @@ import torch
 from torch import Tensor
 from torch.optim import Adam
 
-from archc.search.oneshot.budget import Budget
-from archc.search.oneshot.derive import derive
+from archc.search.oneshot.course import Course, Part
+from archc.search.oneshot.derive import derive, shares_of
 from archc.search.oneshot.feed import Batch, Feed
 from archc.search.oneshot.network import OneShot
 from archc.search.oneshot.outcome import OneShotResult
 from archc.search.oneshot.shared import Shared
+from archc.spaces.point_text import Point
 from archc.train.captured import Captured
 from archc.train.recipe import Recipe
 
@@ -45,28 +45,24 @@ def search(
     feed: Feed,
     recipe: Recipe,
     settings: Darts,
-    budget: Budget,
-    *,
-    device: torch.device,
-    watch: Callable[[dict[str, Any]], None] = lambda line: None,
+    course: Course,
+    meets: Callable[[Point], bool] | None = None,
 ) -> OneShotResult:
-    """Trains the supernet and gives the point it ends in. watch: told of every epoch, and of the end."""
-    run = _Run(net, feed, recipe, settings, device)
-    begun, epoch = time.perf_counter(), feed.epoch_steps
-    history: list[dict[str, Any]] = []
-    step = 0
-    for step, used in budget.steps(epoch, device):
+    """Trains the supernet and gives the point it ends in: the likeliest that meets what is asked of it."""
+    run = _Run(net, feed, recipe, settings, course.device)
+    parts: dict[str, Part] = {**run.shared.parts(), "choices": run.adam}
+    for step, used in course.steps(feed.epoch_steps, parts):
         run.shared.at(used)
         if used >= settings.warmup:
             run.choices_step(step)
         run.weights_step(step)
-        if (step + 1) % epoch == 0:
-            history.append(_line(run, step + 1, epoch, begun))
-            watch(history[-1])
-    if (step + 1) % epoch:
-        history.append(_line(run, step + 1, epoch, begun))
-        watch(history[-1])
-    return OneShotResult(derive(net), step + 1, time.perf_counter() - begun, tuple(history))
+        if not course.between:
+            _note(run, course)
+    if course.between:
+        _note(run, course)
+    return OneShotResult(
+        derive(net, meets), course.step, course.seconds, tuple(course.history), shares_of(net)
+    )
 
 
 class _Run:
@@ -168,15 +164,8 @@ def _add_momentum(shared: Shared, weights: list[Any], step: list[Tensor]) -> Non
                     step[at] = step[at] + group["momentum"] * buffer
 
 
-def _line(run: _Run, steps: int, epoch_steps: int, begun: float) -> dict[str, Any]:
+def _note(run: _Run, course: Course) -> None:
     with torch.no_grad():
         shares = run.net.shares()
         entropy = float(-(shares * shares.clamp(min=1e-12).log()).sum(1).mean())
-    return {
-        "epoch": steps / epoch_steps,
-        "step": steps,
-        **run.shared.read(),
-        "entropy": entropy,
-        "lr": run.shared.rate,
-        "seconds": time.perf_counter() - begun,
-    }
+    course.note(**run.shared.read(), entropy=entropy, lr=run.shared.rate)

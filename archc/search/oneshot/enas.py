@@ -6,15 +6,12 @@ reward of a network being its accuracy on a batch of the other half, with the we
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from archc.search.choices import Choices
-from archc.search.oneshot.budget import Budget
+from archc.search.oneshot.course import Course
 from archc.search.oneshot.evaluate import accuracy_of
 from archc.search.oneshot.feed import Feed
 from archc.search.oneshot.network import OneShot
@@ -44,37 +41,21 @@ class Enas:
 
 
 def search(
-    net: OneShot,
-    feed: Feed,
-    recipe: Recipe,
-    settings: Enas,
-    budget: Budget,
-    choices: Choices,
-    *,
-    device: torch.device,
-    watch: Callable[[dict[str, Any]], None] = lambda line: None,
+    net: OneShot, feed: Feed, recipe: Recipe, settings: Enas, course: Course, choices: Choices
 ) -> OneShotResult:
     """Trains weights and controller in turn, and gives the best of the networks it draws in the end."""
-    shared = Shared(net, recipe, device)
+    shared = Shared(net, recipe, course.device)
     controller = Reinforce(
         choices, recipe.seed, lr=settings.lr, entropy=settings.entropy, temperature=settings.temperature,
         tanh=settings.tanh, decay=settings.decay,
     )  # fmt: skip
-    begun, epoch = time.perf_counter(), feed.epoch_steps
-    history: list[dict[str, Any]] = []
-    step = -1
-
-    def note(**line: Any) -> None:
-        history.append(
-            {"step": step + 1, "epoch": (step + 1) / epoch, **line, "seconds": time.perf_counter() - begun}
-        )
-        watch(history[-1])
 
     def learn() -> None:
-        rewards = [reward(shared, feed, controller, step * settings.steps + i) for i in range(settings.steps)]
-        note(**shared.read(), reward=sum(rewards) / max(1, len(rewards)))
+        first = (course.step - 1) * settings.steps
+        rewards = [reward(shared, feed, controller, first + i) for i in range(settings.steps)]
+        course.note(**shared.read(), reward=sum(rewards) / max(1, len(rewards)))
 
-    for step, used in budget.steps(epoch, device):
+    for step, used in course.steps(feed.epoch_steps, {**shared.parts(), "controller": controller}):
         shared.at(used)
         (proposal,) = controller.ask(1)
         controller.tell(
@@ -82,16 +63,16 @@ def search(
         )  # it trains the weights; the controller learns nothing of it
         net.paths.choose(proposal.point)
         shared.update(*feed.weights(step))
-        if (step + 1) % epoch == 0:
+        if not course.between:
             learn()
-    if (step + 1) % epoch:
+    if course.between:
         learn()
     drawn = controller.ask(settings.candidates)
     scores = [accuracy_of(shared, feed, p.point, settings.examples) for p in drawn]
     best = max(range(len(drawn)), key=lambda i: scores[i])
-    note(best=scores[best])
+    course.note(best=scores[best])
     net.paths.choose(None)
-    return OneShotResult(dict(drawn[best].point), step + 1, time.perf_counter() - begun, tuple(history))
+    return OneShotResult(dict(drawn[best].point), course.step, course.seconds, tuple(course.history))
 
 
 @torch.no_grad()

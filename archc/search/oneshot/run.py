@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -14,9 +15,11 @@ from archc.diagnostics import did_you_mean
 from archc.search.choices import Choices
 from archc.search.oneshot import darts, enas, single_path
 from archc.search.oneshot.budget import Budget
+from archc.search.oneshot.course import Course
 from archc.search.oneshot.feed import Feed
 from archc.search.oneshot.network import OneShot
 from archc.search.oneshot.outcome import OneShotResult
+from archc.search.oneshot.report import report
 from archc.search.strategy import SearchError
 from archc.spaces.frozen import frozen
 from archc.spaces.point_text import to_json
@@ -29,6 +32,7 @@ from archc.train.ranks import Ranks
 from archc.train.recipe import Recipe, load_recipe
 from archc.train.seeds import seed_of
 from archc.train.session import run
+from archc.train.storage import write
 
 SETTINGS: dict[str, Any] = {"darts": darts.Darts, "enas": enas.Enas, "single-path": single_path.SinglePath}
 COMMON: dict[str, Any] = {"supernet_epochs": 10.0, "supernet_recipe": "darts"}
@@ -65,11 +69,14 @@ def options_of(strategy: str) -> dict[str, Any]:
     return {**own, **COMMON}
 
 
-def search(plan: OneShotPlan, directory: Path, ranks: Ranks, *, watch: Watch = lambda line: None) -> Found:
-    """Searches, then trains what was found; best_1.arch, its point, search.jsonl and the run lie in `directory`.
+def search(
+    plan: OneShotPlan, directory: Path, ranks: Ranks, *, command: str = "", watch: Watch = lambda line: None
+) -> Found:
+    """Searches, then trains what was found; best_1.arch, its point, search.jsonl, report.html and the run lie in
+    `directory`, and in its `search/` what the same search goes on from after a stop.
 
-    watch: told of the search's epochs. Raises SearchError, ArchError where the space is no supernet, and what a
-    training raises.
+    command: as the user gave it, for the report. watch: told of the search's epochs. Raises SearchError, ArchError
+    where the space is no supernet, and what a training raises.
     """
     options = _checked(plan)
     training = load_recipe(plan.recipe, plan.changes)
@@ -77,30 +84,61 @@ def search(plan: OneShotPlan, directory: Path, ranks: Ranks, *, watch: Watch = l
     epochs = float(options.pop("supernet_epochs"))
     budget = Budget(seconds=plan.seconds) if plan.seconds else Budget(epochs=epochs)
     space, data = _with_data(plan.request, training)
+    course = Course(
+        budget, ranks.device, directory=directory / "search", identity=_identity(plan, space, weights, training), watch=watch
+    )  # fmt: skip
     torch.manual_seed(seed_of(plan.request.seed, "supernet"))
     net = OneShot(supernet(space))
-    feed = Feed(data, weights, ranks.device)
-    lines: list[str] = []
-
-    def note(line: dict[str, Any]) -> None:
-        lines.append(json.dumps(line))
-        watch(line)
-
-    settings = SETTINGS[plan.strategy](**options)
-    if isinstance(settings, darts.Darts):
-        result = darts.search(net, feed, weights, settings, budget, device=ranks.device, watch=note)
-    else:
-        module = enas if isinstance(settings, enas.Enas) else single_path
-        choices = Choices(space)
-        result = module.search(net, feed, weights, settings, budget, choices, device=ranks.device, watch=note)
-    del net, feed
+    result = course.result or _searched(
+        plan, SETTINGS[plan.strategy](**options), net, data, weights, course, space
+    )
+    course.finish(result)
     directory.mkdir(parents=True, exist_ok=True)
     doc = f"Found by one-shot search ({plan.strategy}) of {plan.request.space}, seed {plan.request.seed}."
-    (directory / "best_1.arch").write_text(frozen(space, result.point, "best_1", doc, "archc search"))
-    (directory / "best_1.json").write_text(to_json(result.point, 2) + "\n")
-    (directory / "search.jsonl").write_text("".join(f"{line}\n" for line in lines))
-    trained = run(graph_of(space, result.point), training, data, directory / "run", ranks, resume="never")
+    spec = frozen(space, result.point, "best_1", doc, "archc search")
+    write(directory / "best_1.arch", spec.encode())
+    write(directory / "best_1.json", (to_json(result.point, 2) + "\n").encode())
+    write(directory / "search.jsonl", "".join(f"{json.dumps(line)}\n" for line in result.history).encode())
+    graph = graph_of(space, result.point)
+    trained = run(graph, training, data, directory / "run", ranks)
+    told = {"space": space.name, "strategy": plan.strategy, "seed": plan.request.seed, **dict(plan.options)}
+    page = report(net, result, graph, spec, trained, told, command)
+    write(directory / "report.html", page.encode())
     return Found(space, result, trained)
+
+
+def _searched(
+    plan: OneShotPlan,
+    settings: Any,
+    net: OneShot,
+    data: Dataset,
+    weights: Recipe,
+    course: Course,
+    space: Space,
+) -> OneShotResult:
+    feed, choices = Feed(data, weights, course.device), Choices(space)
+    if isinstance(settings, darts.Darts):
+        meets = choices.meets if space.requirements else None
+        return darts.search(net, feed, weights, settings, course, meets)
+    module = enas if isinstance(settings, enas.Enas) else single_path
+    found: OneShotResult = module.search(net, feed, weights, settings, course, choices)
+    return found
+
+
+def _identity(plan: OneShotPlan, space: Space, weights: Recipe, training: Recipe) -> dict[str, Any]:
+    """What must be the same for a search to go on, and its training after it."""
+    return {
+        "space": hashlib.sha256(space.module.source.text.encode()).hexdigest()[:16],
+        "parameters": {name: str(value) for name, value in space.given.items()},
+        "input": list(plan.request.input) if plan.request.input else None,
+        "requirements": list(plan.request.requires),
+        "strategy": plan.strategy,
+        "options": dict(plan.options),
+        "seed": plan.request.seed,
+        "budget": plan.seconds,
+        "recipe of the supernet": weights.model_dump(mode="json"),
+        "recipe": training.model_dump(mode="json"),
+    }
 
 
 def _checked(plan: OneShotPlan) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -94,6 +96,10 @@ class Shared:
         self.meter.zero_()
         return {"loss": loss / max(1.0, examples), "accuracy": right / max(1.0, examples)}
 
+    def parts(self) -> dict[str, Any]:
+        """What a search saves of it: its weights and those of the choices, the optimizer, and the meter."""
+        return {"net": self.net, "optimizer": self.optimizer, "meter": _Held(self.meter)}
+
     def changing(self) -> dict[str, Tensor]:
         """All tensors that `update` changes, by name."""
         state: Mapping[str, Tensor] = self.net.state_dict()
@@ -101,6 +107,19 @@ class Shared:
         for number, value in enumerate(_tensors(self.optimizer)):
             found[f"optimizer.{number}"] = value
         return found
+
+
+@dataclass
+class _Held:
+    """A tensor whose values are a state."""
+
+    tensor: Tensor
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"tensor": self.tensor}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.tensor.copy_(state_dict["tensor"])
 
 
 def weight_groups(net: OneShot) -> Groups:

@@ -5,16 +5,12 @@ Every step trains one network of the space, drawn at random, in the weights all 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from archc.elaborate.choosers import Stream
 from archc.search.choices import Choices
-from archc.search.oneshot.budget import Budget
+from archc.search.oneshot.course import Course
 from archc.search.oneshot.evaluate import accuracy_of
 from archc.search.oneshot.feed import Feed
 from archc.search.oneshot.network import OneShot
@@ -22,7 +18,11 @@ from archc.search.oneshot.outcome import OneShotResult
 from archc.search.oneshot.shared import Shared
 from archc.search.strategies.evolution import Evolution
 from archc.search.strategy import Result
+from archc.spaces.point_text import to_json
 from archc.train.recipe import Recipe
+
+NOTED = 50
+"""Trials of the evolution between two lines of the history."""
 
 
 @dataclass(frozen=True)
@@ -36,52 +36,44 @@ class SinglePath:
 
 
 def search(
-    net: OneShot,
-    feed: Feed,
-    recipe: Recipe,
-    settings: SinglePath,
-    budget: Budget,
-    choices: Choices,
-    *,
-    device: torch.device,
-    watch: Callable[[dict[str, Any]], None] = lambda line: None,
+    net: OneShot, feed: Feed, recipe: Recipe, settings: SinglePath, course: Course, choices: Choices
 ) -> OneShotResult:
     """Trains the shared weights on random paths, then gives the best point evolution finds with them.
 
     The budget is for the training.
     """
-    shared = Shared(net, recipe, device)
-    stream = Stream(b"paths:%d" % recipe.seed)
-    begun, epoch = time.perf_counter(), feed.epoch_steps
-    history: list[dict[str, Any]] = []
-    step = -1
-
-    def note(**line: Any) -> None:
-        history.append(
-            {"step": step + 1, "epoch": (step + 1) / epoch, **line, "seconds": time.perf_counter() - begun}
-        )
-        watch(history[-1])
-
-    for step, used in budget.steps(epoch, device):
+    shared = Shared(net, recipe, course.device)
+    for step, used in course.steps(feed.epoch_steps, shared.parts()):
         shared.at(used)
-        net.paths.choose(choices.random(stream).point)
+        net.paths.choose(choices.random(Stream(b"paths:%d:%d" % (recipe.seed, step))).point)
         shared.update(*feed.weights(step))
-        if (step + 1) % epoch == 0:
-            note(**shared.read())
+        if not course.between:
+            course.note(**shared.read())
+    point = _evolved(shared, feed, recipe, settings, course, choices)
+    net.paths.choose(None)
+    return OneShotResult(point, course.step, course.seconds, tuple(course.history))
+
+
+def _evolved(
+    shared: Shared, feed: Feed, recipe: Recipe, settings: SinglePath, course: Course, choices: Choices
+) -> dict[str, Any]:
+    """The best point that evolution finds; after a stop it takes the same way, by the accuracies known by then."""
     evolution = Evolution(
         choices, recipe.seed, population=min(settings.population, settings.trials), sample=settings.sample
     )
     best, point = -1.0, {}
-    known: dict[str, float] = {}
-    for trial in range(settings.trials):
+    known: dict[str, float] = course.memo.setdefault("accuracies", {})
+    noted: int = course.memo.get("trials", 0)
+    for trial in range(1, settings.trials + 1):
         (proposal,) = evolution.ask(1)
-        key = repr(sorted(proposal.point.items()))
+        key = to_json(dict(sorted(proposal.point.items())))
         if key not in known:
             known[key] = accuracy_of(shared, feed, proposal.point, settings.examples)
         evolution.tell(proposal, Result("evaluated", (known[key],)))
         if known[key] > best:
             best, point = known[key], dict(proposal.point)
-        if (trial + 1) % 50 == 0 or trial + 1 == settings.trials:
-            note(trial=trial + 1, best=best)
-    net.paths.choose(None)
-    return OneShotResult(point, step + 1, time.perf_counter() - begun, tuple(history))
+        if trial > noted and (trial % NOTED == 0 or trial == settings.trials):
+            course.note(trial=trial, best=best)
+            course.memo["trials"] = trial
+            course.save()
+    return point

@@ -89,13 +89,21 @@ class Policy(nn.Module):
     def _made(self, path: str, count: int) -> str:
         key = f"{path}/{count}".replace(".", "·")  # a dot separates modules
         if key not in self.heads:
-            head, embedding = nn.Linear(self.hidden, count), nn.Embedding(count, self.hidden)
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)
-            self.heads[key], self.embeddings[key] = head, embedding
-            if self.optimizer is not None:
-                self.optimizer.add_param_group({"params": [*head.parameters(), *embedding.parameters()]})
+            self.make(key, count)
         return key
+
+    def make(self, key: str, count: int) -> None:
+        """The layers of a choice point with `count` answers."""
+        head, embedding = nn.Linear(self.hidden, count), nn.Embedding(count, self.hidden)
+        nn.init.zeros_(head.weight)
+        nn.init.zeros_(head.bias)
+        self.heads[key], self.embeddings[key] = head, embedding
+        if self.optimizer is not None:
+            self.optimizer.add_param_group({"params": [*head.parameters(), *embedding.parameters()]})
+
+    def made(self) -> list[tuple[str, int]]:
+        """The choice points met, in that order, with the number of their answers."""
+        return [(key, int(head.out_features)) for key, head in self.heads.items()]  # type: ignore[arg-type]  # all Linear
 
 
 class Reading:
@@ -214,6 +222,29 @@ class Reinforce:
         if len(self.memory.told) == self.batch:
             told, self.memory.told = self.memory.told, []
             self._learn(told)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it has learnt, between a result and the next proposal. Raises ValueError where proposals are open."""
+        if self.memory.open or self.memory.told:
+            raise ValueError("a controller is saved when all that it proposed is told and learnt from")
+        return {
+            "policy": self.policy.state_dict(), "made": self.policy.made(), "optimizer": self.optimizer.state_dict(),
+            "asked": self.asked, "baseline": self.baseline, "taken": self.rng.taken, "generator": self.generator_state,
+        }  # fmt: skip
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Puts a controller with the same settings where another was."""
+        with self._seeded():
+            for key, count in state["made"]:
+                self.policy.make(key, count)
+        self.policy.load_state_dict(state["policy"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.asked, self.baseline, self.generator_state = (
+            state["asked"],
+            state["baseline"],
+            state["generator"],
+        )
+        self.rng.taken = state["taken"]
 
     def _learn(self, told: list[Experience]) -> None:
         self._step(sum((self._loss(e, a) for e, a in self._advantages(told)), torch.zeros(())) / len(told))

@@ -1,7 +1,6 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const first = data.objectives[0], whole = new Set(data.whole);
 const byNumber = new Map(data.rows.map((row) => [row.number, row]));
-const say = (value) => (number(value) ? (Math.abs(value) >= 1e4 ? short(value) : `${+value.toPrecision(5)}`) : value ?? "");
 
 function dot(svg, place, row, x, y) {
   element("circle", { cx: x, cy: y, r: 3.5, "data-number": row.number }, group(svg, place));
@@ -36,31 +35,6 @@ function front() {
   for (const row of rows) dot(svg, data.front.includes(row.number) ? 1 : 0, row, x(row.values[data.second]), y(row.values[first]));
 }
 
-function made(name, parent, text, kind) {
-  const found = document.createElement(name);
-  if (text !== undefined) found.textContent = text;
-  if (kind) found.className = kind;
-  parent.append(found);
-  return found;
-}
-
-// What a drawing may consist of; anything else of it is left out.
-const DRAWN = new Set(["svg", "g", "path", "polygon", "polyline", "ellipse", "text", "title", "tspan"]);
-
-function copied(node) {
-  const name = node.localName === "a" ? "g" : node.localName; // links stand around what has a tooltip
-  if (!DRAWN.has(name)) return null;
-  const own = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const { name, value } of node.attributes)
-    if (name === "font-size") own.style.fontSize = /px|pt/.test(value) ? value : `${value}px`; // charts have a size of their own
-    else if (!/^on|href|style|xmlns/i.test(name)) own.setAttribute(name, value);
-  for (const child of node.childNodes) {
-    if (child.nodeType === Node.TEXT_NODE) own.append(child.textContent);
-    else if (child.nodeType === Node.ELEMENT_NODE) { const inner = copied(child); if (inner) own.append(inner); }
-  }
-  return own;
-}
-
 function winners(parent) {
   made("h2", parent, "Found");
   for (const winner of data.winners) {
@@ -69,8 +43,7 @@ function winners(parent) {
     const box = made("div", parent, undefined, "winner");
     made("pre", box, winner.spec);
     const place = made("div", box, undefined, "scroll");
-    if (winner.svg) place.append(copied(new DOMParser().parseFromString(winner.svg, "image/svg+xml").documentElement));
-    else place.textContent = "Not drawn: Graphviz is not installed.";
+    drawn(place, winner.svg);
   }
 }
 
@@ -107,24 +80,13 @@ function tried(parent) {
   fill();
 }
 
-function how(parent) {
-  made("h2", parent, "How");
-  const list = made("dl", parent);
-  const text = (value) => (value !== null && typeof value === "object" ? JSON.stringify(value) : `${value}`);
-  for (const [name, value] of [["command", data.command], ...Object.entries(data.summary)]) {
-    if (value === null || (typeof value === "object" && !Object.keys(value).length)) continue;
-    made("dt", list, name);
-    made("dd", list, text(value));
-  }
-}
-
 course();
 front();
 const below = document.createElement("section");
 plots.after(below);
 winners(below);
 tried(below);
-how(below);
+listed(below, "How", { command: data.command, ...data.summary });
 
 plots.addEventListener("pointerover", (event) => {
   const chosen = event.target.dataset?.number;

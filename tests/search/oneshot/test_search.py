@@ -15,6 +15,7 @@ from archc.cli.main import main
 from archc.search.choices import Choices
 from archc.search.oneshot import darts, enas, shared, single_path
 from archc.search.oneshot.budget import Budget
+from archc.search.oneshot.course import Course
 from archc.search.oneshot.evaluate import accuracy_of
 from archc.search.oneshot.feed import Feed
 from archc.search.oneshot.network import OneShot
@@ -45,12 +46,12 @@ def test_the_halves_are_apart_and_all_there_is() -> None:
 
 
 def test_a_budget_in_epochs_counts_steps_and_one_in_seconds_stops() -> None:
-    assert [step for step, _ in Budget(epochs=1.5).steps(10, CPU)] == list(range(15))
-    shares = [used for _, used in Budget(epochs=1).steps(4, CPU)]
+    assert [step for step, _ in Course(Budget(epochs=1.5), CPU).steps(10, {})] == list(range(15))
+    shares = [used for _, used in Course(Budget(epochs=1), CPU).steps(4, {})]
     assert shares == [0.0, 0.25, 0.5, 0.75]
-    assert 1 <= len([step for step, _ in Budget(epochs=1e9, seconds=0.01).steps(1, CPU)]) < 1e7
+    assert 1 <= len(list(Course(Budget(epochs=1e9, seconds=0.01), CPU).steps(1, {}))) < 1e7
     with pytest.raises(ValueError, match="epochs or seconds"):
-        next(Budget().steps(1, CPU))
+        next(Course(Budget(), CPU).steps(1, {}))
 
 
 def test_second_order_is_the_gradient_through_the_step(
@@ -104,9 +105,7 @@ def test_darts_takes_what_works(tmp_path: Path, order: int) -> None:
         feed,
         tiny_recipe(),
         darts.Darts(order=order, lr=0.03),
-        Budget(epochs=4),
-        device=CPU,
-        watch=seen.append,
+        Course(Budget(epochs=4), CPU, watch=seen.append),
     )
     assert result.steps == 4 * feed.epoch_steps and len(seen) == len(result.history) == 4
     assert seen[-1]["accuracy"] > 0.5 > seen[0]["accuracy"] and seen[-1]["entropy"] < seen[0]["entropy"]
@@ -120,7 +119,7 @@ def test_in_warm_up_only_the_weights_learn(tmp_path: Path) -> None:
     before = net.alpha.detach().clone()
     weights = [w.detach().clone() for w in net.weights()]
     feed = Feed(digits(), tiny_recipe(), CPU)
-    darts.search(net, feed, tiny_recipe(), darts.Darts(warmup=1.0), Budget(epochs=0.3), device=CPU)
+    darts.search(net, feed, tiny_recipe(), darts.Darts(warmup=1.0), Course(Budget(epochs=0.3), CPU))
     assert torch.equal(net.alpha, before)
     assert any(not torch.equal(a, b) for a, b in zip(weights, net.weights(), strict=True))
 
@@ -142,9 +141,8 @@ def test_single_paths_and_evolution_take_what_works(tmp_path: Path) -> None:
     data = digits()
     feed = Feed(data, tiny_recipe(), CPU)
     settings = single_path.SinglePath(trials=30, population=8, sample=3, examples=500)
-    result = single_path.search(
-        net, feed, tiny_recipe(), settings, Budget(epochs=5), Choices(space), device=CPU
-    )
+    course = Course(Budget(epochs=5), CPU)
+    result = single_path.search(net, feed, tiny_recipe(), settings, course, Choices(space))
     assert result.history[-1]["best"] > 0.5 and result.point["first[0]"] != (2,)
     run = Shared(net, tiny_recipe(), CPU)
     worst = {**result.point, "first[0]": (2,)}
@@ -156,7 +154,7 @@ def test_enas_learns_weights_and_controller(tmp_path: Path) -> None:
     net, space = tiny_net(tmp_path), tiny_space(tmp_path)
     feed = Feed(digits(), tiny_recipe(), CPU)
     settings = enas.Enas(lr=0.05, steps=40, candidates=5, examples=500, temperature=1.0, tanh=0.0)
-    result = enas.search(net, feed, tiny_recipe(), settings, Budget(epochs=5), Choices(space), device=CPU)
+    result = enas.search(net, feed, tiny_recipe(), settings, Course(Budget(epochs=5), CPU), Choices(space))
     rewards = [line["reward"] for line in result.history if "reward" in line]
     assert rewards[-1] > rewards[0] + 0.1
     assert result.history[-1]["best"] > 0.4 and result.point["first[0]"] != (2,)
@@ -188,6 +186,7 @@ def test_the_command_searches_and_trains(
     }
     result = json.loads(Path("out/run/result.json").read_text())
     assert result["params"] == archc.load("out/best_1.arch").cost.params and result["eval_accuracy"] > 0.05
+    assert Path("out/report.html").stat().st_size > 10_000
     assert all(json.loads(line)["step"] > 0 for line in Path("out/search.jsonl").read_text().splitlines())
 
 
