@@ -320,9 +320,10 @@ class ArchRun:
 
     def _warn_of_unread_sets(self) -> None:
         """A `set` that nothing read is likely a mistake."""
-        mentioned = set(free_names(self.target.arch.body))
-        for name, span in self.run.set_ambients.items():
-            if name not in self.run.read_ambients and name not in mentioned:
+        unread = {n: s for n, s in self.run.set_ambients.items() if n not in self.run.read_ambients}
+        mentioned = set(free_names(self.target.arch.body)) if unread else set()
+        for name, span in unread.items():
+            if name not in mentioned:
                 self.run.report(
                     Diagnostic(
                         "W0201",

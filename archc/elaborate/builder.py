@@ -106,6 +106,7 @@ class Template:
         int
     ]  # values that reach no output, inputs among them; where it is empty, `cost` is all needed
     shown: tuple[tuple[str, Any], ...] | None = None
+    names: list[str] | None = None  # of the items, once a graph was made of it
 
     @property
     def arguments(self) -> tuple[tuple[str, Any], ...]:
@@ -202,9 +203,11 @@ class Body:
     ) -> list[Tensor]:
         value = self.value_count
         self.value_count += len(shapes)
-        self.items.append(PricedItem(tuple([t.ref for t in inputs]), last, last_node_count, value))
+        refs = (inputs[0].ref,) if len(inputs) == 1 else tuple([t.ref for t in inputs])
+        self.items.append(PricedItem(refs, last, last_node_count, value))
         self.node_count += node_count
-        self.terms = [a + b for a, b in zip(self.terms, cost, strict=False)]
+        a, b, c, d, e = self.terms
+        self.terms = [a + cost[0], b + cost[1], c + cost[2], d + cost[3], e + cost[4]]
         return [Tensor(self, value + i, shape) for i, shape in enumerate(shapes)]
 
     def repeat_priced(self, item: PricedItem, count: int) -> None:

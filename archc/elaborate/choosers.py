@@ -23,9 +23,9 @@ class Stream:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._block = 0
-        self._numbers = _numbers(key, 0)
-        self._at = 0
+        self._block = -1
+        self._numbers: tuple[int, ...] = ()
+        self._at = 8
 
     def uniform(self) -> float:
         """The next number, from [0, 1)."""

@@ -11,15 +11,14 @@ from archc.elaborate import arithmetic, fast
 from archc.elaborate.arithmetic import MAX_LIST, Interval, interval, is_number
 from archc.elaborate.builtins import FLATTEN
 from archc.elaborate.frame import ElabFrame
-from archc.elaborate.keep import indexed
 from archc.elaborate.operators import (
     Special,
     attribute,
     bounded,
     call_function,
     compose,
-    count,
     hint_of,
+    item,
     iterate,
     no_attribute,
     repeat,
@@ -40,10 +39,8 @@ from archc.elaborate.values import (
     a_type,
     fail,
     is_op,
-    is_open,
     show,
     tensors_in,
-    type_name,
     weigh,
 )
 from archc.ops.symbolic import Symbol, Untraceable
@@ -381,24 +378,4 @@ class ExpressionCompiler:
         value, index = self.compile(node.value), self.compile(node.index)
         value_at, at = node.value.span, node.index.span
 
-        def get(f: ElabFrame) -> Any:
-            items, i = value(f), index(f)
-            if is_open(i) or is_open(items):
-                return indexed(f, items, i, at)
-            if not isinstance(items, list | tuple | range):
-                raise fail(
-                    "E0416", f"{a_type(items)} cannot be indexed", value_at, f"this is {show(items)}",
-                    ("only lists, tuples and ranges have items",),
-                )  # fmt: skip
-            if isinstance(i, float) and i.is_integer():
-                i = int(i)
-            if type(i) is not int:
-                raise fail("E0416", f"an index must be an int, not {show(i)}", at, f"this is {a_type(i)}")
-            if not -len(items) <= i < len(items):
-                raise fail(
-                    "E0417", f"index {i} is out of range: the {type_name(items)} has {count(items)}", at,
-                    f"this is {i}", ("indices count from 0; negative ones from the end",),
-                )  # fmt: skip
-            return items[i]
-
-        return get
+        return lambda f: item(f, value(f), index(f), value_at, at)

@@ -28,13 +28,18 @@ class Flattener:
 
     def run(self, body: Body) -> list[int]:
         """Node id of every value of the root body."""
-        return self._expand(body.items, [], body.value_count, None, -1)
+        return self._expand(body.items, _names(body.items), [], body.value_count, None, -1)
 
     def _expand(
-        self, items: list[Item], inputs: list[int], count: int, scope: int | None, ordinal: int
+        self,
+        items: list[Item],
+        names: list[str],
+        inputs: list[int],
+        count: int,
+        scope: int | None,
+        ordinal: int,
     ) -> list[int]:
         ids = inputs + [0] * (count - len(inputs))
-        names = _names(items)
         for item, name in zip(items, names, strict=True):
             if isinstance(item, NodeItem):
                 at = item.scope if scope is None else scope
@@ -68,14 +73,20 @@ class Flattener:
         at = item.scope if scope is None else scope
         index = self.ordinals.get(at, -1) if scope is None else ordinal
         if item.merge:
-            self.scopes[at] = replace(self.scopes[at], block=template.block, arguments=template.arguments)
+            old = self.scopes[at]
+            self.scopes[at] = Scope(
+                old.parent, old.name, old.kind, template.block, template.arguments, old.span
+            )
         else:
             self.scopes.append(Scope(at, name, "block", template.block, template.arguments, item.span))
             at = len(self.scopes) - 1
         self.calls.append(item)
+        if template.names is None:
+            template.names = _names(template.items)
+        count = _value_count(template.items, template.input_count)
         outputs = self._expand(
-            template.items, [ids[i] for i in item.inputs], _value_count(template.items, template.input_count), at, index
-        )  # fmt: skip
+            template.items, template.names, [ids[i] for i in item.inputs], count, at, index
+        )
         self.calls.pop()
         for i, output in enumerate(template.outputs):
             ids[item.value + i] = outputs[output]

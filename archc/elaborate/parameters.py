@@ -15,7 +15,7 @@ from archc.elaborate.expressions import Closure, ExpressionCompiler
 from archc.elaborate.frame import ElabFrame, StackEntry
 from archc.elaborate.keep import keep_one
 from archc.elaborate.run import Run
-from archc.elaborate.signature import convert, given_twice, wrong_type
+from archc.elaborate.signature import SCALARS, convert, given_twice, wrong_type
 from archc.elaborate.statements import free_names
 from archc.elaborate.values import MISSING, POISON, Failure, fail, key_of, show
 from archc.syntax import ast
@@ -38,8 +38,9 @@ Given = tuple[Any, Span]
 class CompiledParam:
     """A parameter with its default and its domain as closures.
 
-    reads: earlier parameters its domain mentions. domains: those found, by their values. settled: the value of
-    a literal default, once found to be in order.
+    reads: earlier parameters its domain mentions. domains: those found, by their values. only: the one there is,
+    once found, where it reads none. settled: the value of a literal default, once found to be in order. scalar: the
+    type of a value that need not be converted.
     """
 
     node: ast.Param
@@ -47,7 +48,9 @@ class CompiledParam:
     domain: Callable[[ElabFrame], DomainValues] | None
     reads: tuple[str, ...]
     domains: dict[Any, DomainValues] = field(default_factory=dict)
+    only: DomainValues | None = None
     settled: Any = MISSING
+    scalar: type | None = None
 
 
 @record(frozen=False)
@@ -70,7 +73,8 @@ def compile_parameters(module: Module, params: tuple[ast.Param, ...]) -> Paramet
         compiler = ExpressionCompiler(module, before)
         default = _default(param, compiler)
         reads = tuple(sorted(before & set(free_names(param.domain))))
-        compiled.append(CompiledParam(param, default, _domain(param, compiler), reads))
+        scalar = SCALARS.get(param.type.name) if param.type else None
+        compiled.append(CompiledParam(param, default, _domain(param, compiler), reads, scalar=scalar))
         before |= {param.name}
     return Parameters(compiled, {p.name: p for p in params})
 
@@ -132,11 +136,18 @@ def bind_arguments(
     inner = ElabFrame(run, values, frame.ambient, frame.body)
     for param in parameters.params:
         name = param.node.name
-        if param.settled is not MISSING and name not in chosen:
-            values[name] = param.settled
+        given_ = chosen.get(name)
+        if given_ is None:
+            if param.settled is not MISSING:
+                values[name] = param.settled
+                continue
+        elif type(given_[0]) is param.scalar and (
+            param.domain is None if param.only is None else param.only.holds(given_[0])
+        ):
+            values[name] = given_[0]
             continue
         try:
-            values[name] = _argument(run, target, param, chosen.get(name), inner)
+            values[name] = _argument(run, target, param, given_, inner)
         except Failure as failure:
             values[name] = POISON
             run.failed = True
@@ -155,7 +166,9 @@ def _given(
                 "E0401", f"{target.arch.name} has no parameter `{name}`", target.arch.name_span, "declared here",
                 did_you_mean(name, params) or (f"it has: {', '.join(params) or 'none'}",),
             )  # fmt: skip
-        if isinstance(value, ast.Expr):
+        if type(value) is int or type(value) is float:
+            pass
+        elif isinstance(value, ast.Expr):
             value = ExpressionCompiler(target.outermost, frozenset()).compile(value)(frame)
         elif isinstance(value, str) and _wants_op(params[name]):
             value = _named(value, target, params[name].span, frame)
@@ -230,6 +243,8 @@ def _found_domain(compiled: CompiledParam, frame: ElabFrame) -> DomainValues:
         if len(compiled.domains) >= MAX_DOMAINS:
             compiled.domains.clear()
         found = compiled.domains[key] = compiled.domain(frame)
+        if not compiled.reads:
+            compiled.only = found
     return found
 
 

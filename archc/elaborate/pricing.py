@@ -71,6 +71,16 @@ class Formula:
         except (ArithmeticError, ValueError):
             return None
 
+    def costs(self, found: tuple[Any, ...], more: int) -> tuple[int, ...]:
+        """The terms of the cost; of a stage, with its last op applied so many times more."""
+        if not more:
+            return found[:5]
+        return tuple([a + more * b for a, b in zip(found[:5], found[5:10], strict=True)])
+
+    def settled(self, numbers: list[int | float]) -> bool:
+        """Whether it need not be proved by these."""
+        return self.proofs >= PROOFS or (self.proofs > 0 and self.traced == tuple(numbers))
+
 
 @record(frozen=False, eq=False)
 class Kind:
@@ -84,6 +94,36 @@ class Kind:
     last: int = 0
     failures: int = 0
     refused: bool = False
+
+    def formula(
+        self, run: Run, numbers: list[int | float], trace: Callable[[], Formula | None]
+    ) -> tuple[Formula, tuple[Any, ...] | None] | None:
+        """The formula for some numbers, and what it computes; None where these are to be elaborated.
+
+        trace: makes a further formula, of these numbers.
+        """
+        if self.refused:
+            return None
+        formulas = self.formulas
+        for i, formula in enumerate(formulas):
+            found = formula.value(numbers)
+            if found is not None:
+                formula.uses += 1
+                if i and formula.uses > formulas[i - 1].uses:  # the ways taken often are tried first
+                    formulas[i - 1 : i + 1] = formula, formulas[i - 1]
+                return formula, found
+        if self.last != run.caches.elaborations:
+            self.seen += 1
+            self.last = run.caches.elaborations
+        if self.seen <= WAIT or len(formulas) >= MOST:
+            return None
+        made = trace()
+        if made is None:
+            self.failures += 1
+            self.refused = self.failures == TRIES and not formulas
+            return None
+        formulas.append(made)
+        return made, made.value(numbers)
 
 
 def priced(
@@ -111,35 +151,25 @@ def priced(
             if tensor.tainted:
                 return ordinary()
         ranks.append(-1)
-    key = (outline(op, numbers), ambient, stage, *ranks)
-    kind = run.caches.kinds.get(key)
-    if kind is None:
-        kind = run.caches.kinds[key] = Kind()
-    if kind.refused:
+    kind = kind_of(run, (outline(op, numbers), ambient, stage, *ranks))
+    at = kind.formula(run, numbers, lambda: traced(
+        run, lambda frame, symbols, inputs: with_symbols(op, symbols), tensors, numbers, ambient, span, stage
+    ))  # fmt: skip
+    if at is None:
         return ordinary()
-    formulas = kind.formulas
-    for i, formula in enumerate(formulas):
-        found = formula.value(numbers)
-        if found is not None:
-            formula.uses += 1
-            if i and formula.uses > formulas[i - 1].uses:  # the ways taken often are tried first
-                formulas[i - 1 : i + 1] = formula, formulas[i - 1]
-            if formula.proofs < PROOFS and formula.traced != tuple(numbers):
-                return _prove(run, frame.body, kind, formula, found, ordinary)
-            run.spend(formula.fuel, span)
-            return _add(run, frame.body, formula, found, flat, span)
-    if kind.last != run.caches.elaborations:
-        kind.seen += 1
-        kind.last = run.caches.elaborations
-    if kind.seen > WAIT and len(formulas) < MOST:
-        made = _traced(run, op, tensors, numbers, ambient, span, stage)
-        if made is None:
-            kind.failures += 1
-            kind.refused = kind.failures == TRIES and not formulas
-        else:
-            formulas.append(made)
-            return _prove(run, frame.body, kind, made, made.value(numbers), ordinary)
-    return ordinary()
+    formula, found = at
+    if found is not None and formula.settled(numbers):
+        run.spend(formula.fuel, span)
+        return _add(run, frame.body, formula, found, flat, span)
+    return prove(run, frame.body, kind, formula, found, ordinary)
+
+
+def kind_of(run: Run, key: Any) -> Kind:
+    """What is known of applications with such a key."""
+    found = run.caches.kinds.get(key)
+    if found is None:
+        found = run.caches.kinds[key] = Kind()
+    return found
 
 
 def outline(value: Any, numbers: list[int | float]) -> Any:
@@ -166,23 +196,33 @@ def outline(value: Any, numbers: list[int | float]) -> Any:
     return key_of(value)
 
 
-def _with_symbols(value: Any, symbols: Iterator[Symbol]) -> Any:
+def with_symbols(value: Any, symbols: Iterator[Symbol]) -> Any:
     """The op with symbols for its numbers, met in the order of `outline`."""
     kind = type(value)
     if kind is int or kind is float:
         return next(symbols)
     if kind is OpValue:
-        args = {name: _with_symbols(argument, symbols) for name, argument in value.args.items()}
+        args = {name: with_symbols(argument, symbols) for name, argument in value.args.items()}
         return OpValue(value.target, args, value.arg_spans, value.captured, value.span, value.positional)
     if kind is Composition:
-        return Composition(tuple(Step(_with_symbols(s.op, symbols), s.hint, s.span) for s in value.steps))
+        return Composition(tuple(Step(with_symbols(s.op, symbols), s.hint, s.span) for s in value.steps))
     return value
 
 
-def _traced(
-    run: Run, op: Any, tensors: list[Any], numbers: list[Any], ambient: Ambient, span: Span, stage: bool
+def traced(
+    run: Run,
+    make: Callable[[ElabFrame, Iterator[Symbol], list[Any]], Any],
+    tensors: list[Any],
+    numbers: list[Any],
+    ambient: Ambient,
+    span: Span,
+    stage: bool,
 ) -> Formula | None:
-    """The formula of an application; None where it has none, or has mistakes."""
+    """The formula of an application; None where it has none, or has mistakes.
+
+    make: the op, from the frame it is applied in, the symbols for the numbers behind the sizes of the tensors, and the
+    tensors.
+    """
     from archc.elaborate.run import FUEL, Run
 
     trace = Trace(numbers)
@@ -200,7 +240,8 @@ def _traced(
     again.bodies.append(root)
     try:
         outputs: list[Tensor] = []
-        frame, symbolic = ElabFrame(again, {}, ambient, root), _with_symbols(op, symbols)
+        frame = ElabFrame(again, {}, ambient, root)
+        symbolic = make(frame, symbols, inputs)
         nodes, terms, shape = 0, _terms(FREE), None
         if stage:
             inputs = [again.apply(frame, symbolic, inputs, span, "")]
@@ -245,6 +286,14 @@ def _add(
     run: Run, body: Body, formula: Formula, found: tuple[Any, ...], flat: list[Tensor], span: Span
 ) -> Any:
     run.count_nodes(formula.node_count, span)
+    outputs = add_priced(body, formula, found, flat)
+    return outputs[0] if formula.result == 0 else rebuild(formula.result, outputs)
+
+
+def add_priced(
+    body: Body, formula: Formula, found: tuple[Any, ...], flat: list[Tensor], more: int = 0
+) -> list[Tensor]:
+    """The outputs of an application to the tensors `flat`, its cost added; more: as of `Formula.costs`."""
     at = formula.terms
     if formula.ranks == (3,):
         shapes = [found[at:]]
@@ -254,21 +303,29 @@ def _add(
             shapes.append(found[at : at + rank])
             at += rank
     last = found[5:10] if formula.terms == 10 else found[:5]
-    outputs = body.add_priced(flat, shapes, found[:5], last, formula.node_count, formula.last_node_count)
-    return outputs[0] if formula.result == 0 else rebuild(formula.result, outputs)
+    nodes = formula.node_count + more * formula.last_node_count
+    return body.add_priced(flat, shapes, formula.costs(found, more), last, nodes, formula.last_node_count)
 
 
-def _prove(
+def prove(
     run: Run,
     body: Body,
     kind: Kind,
     formula: Formula,
     found: tuple[Any, ...] | None,
     ordinary: Callable[[], Any],
+    more: int = 0,
 ) -> Any:
-    """Elaborate after all, and give the formula up where it says something else."""
+    """Elaborate after all, and give the formula up where it says something else.
+
+    more: how many times the last op of a stage is applied again.
+    """
     before, nodes = body.cost, body.node_count
-    result = ordinary()
+    run.priced = False
+    try:
+        result = ordinary()
+    finally:
+        run.priced = True
     if run.failed:
         return result
     outputs: list[Tensor] = []
@@ -276,10 +333,10 @@ def _prove(
     sizes = tuple([d for t in outputs for d in t.shape])
     seen = (body.cost, sizes, structure, body.node_count - nodes)
     if found and seen == (
-        Cost(*found[:5]) + before,
+        Cost(*formula.costs(found, more)) + before,
         found[formula.terms :],
         formula.result,
-        formula.node_count,
+        formula.node_count + more * formula.last_node_count,
     ):
         formula.proofs += 1
     else:

@@ -11,6 +11,7 @@ from archc.elaborate.builder import InstanceItem, PricedItem
 from archc.elaborate.expressions import Closure
 from archc.elaborate.frame import ElabFrame, StackEntry
 from archc.elaborate.operators import hint_of
+from archc.elaborate.priced_section import PricedSection
 from archc.elaborate.pricing import priced
 from archc.elaborate.signature import BlockTarget, op_called
 from archc.elaborate.statements import Execute, StatementCompiler, free_names
@@ -55,21 +56,27 @@ class SectionCompiler(StatementCompiler):
         written, op, span, hint = node.op, self._section_op(node.op), node.op.span, hint_of(node.op)
         repeat = None if node.repeat is None else self.arithmetic(node.repeat)
         at = node.repeat.span if node.repeat else span
-        applied = Applied(node, span, hint)
+        applied, at_once = Applied(node, span, hint), PricedSection(self, node.op, op, span)
 
         def section(f: ElabFrame) -> None:
             arch = f.run.arch
             if not arch.inputs:
                 raise arch.no_input(f"`{node.kind}` comes before `input`", node.span)
             count = 1 if repeat is None else _count(repeat(f), at)
+            if f.run.priced and count and at_once.apply(f, count, lambda: elaborated(f, count)):
+                name_of(arch)
+            else:
+                elaborated(f, count)
+
+        def elaborated(f: ElabFrame, count: int) -> None:
             found = op(f)
             if not is_op(found):
                 raise fail("E0520", f"`{node.kind}` applies an op, not {show(found)}", span,
                            f"this is {a_type(found)}", _op_help(written, found))  # fmt: skip
-            name = name_of(arch)
+            name = name_of(f.run.arch)
             if count == 0:
                 return
-            scope = 0 if f.run.priced else arch.open_scope(0, name, "section", node.span)
+            scope = 0 if f.run.priced else f.run.arch.open_scope(0, name, "section", node.span)
             entry = StackEntry(_in_section(node.kind, name), span, located=True)
             f.run.stack.append(entry)
             try:

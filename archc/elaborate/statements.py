@@ -94,6 +94,8 @@ class StatementCompiler:
         self.expressions = ExpressionCompiler(module, locals_)
         self.loops = 0
         self.level = 0
+        # local functions with what makes them; None for a name that has several
+        self.functions: dict[str, tuple[ast.FnDef, Callable[[dict[str, Any]], Special]] | None] = {}
 
     def body(self, statements: ast.Body, around: Span) -> Execute:
         """One closure for a whole body within the text `around`; `set`s in it end with it."""
@@ -266,6 +268,7 @@ class StatementCompiler:
 
     def _FnDef(self, node: ast.FnDef) -> Execute:
         make = function_maker(self.module, node, self.locals)
+        self.functions[node.name] = None if node.name in self.functions else (node, make)
 
         def define(f: ElabFrame) -> None:
             f.vars[node.name] = make(f.vars)

@@ -66,15 +66,21 @@ def target_setter(target: ast.Target) -> Callable[[ElabFrame, Any, Span], None]:
 
         return set_name
     setters = [target_setter(item) for item in target.items]
+    flat = tuple(item.id for item in target.items if isinstance(item, ast.NameTarget))
+    all_names = len(flat) == len(setters)
 
     def set_tuple(f: ElabFrame, value: Any, span: Span) -> None:
-        if not isinstance(value, list | tuple) or len(value) != len(setters):
+        kind = type(value)
+        if (kind is not tuple and kind is not list) or len(value) != len(setters):
             what = f"{len(value)} values" if isinstance(value, list | tuple) else show(value)
             names = f"{len(setters)} name{'s' if len(setters) != 1 else ''}"
             raise fail(
                 "E0421", f"cannot unpack {what} into {names}", span, f"this is {a_type(value)}",
                 ("as many names as values, in parentheses: `(a, b) = pair`",),
             )  # fmt: skip
+        if all_names and not f.spans:
+            f.vars.update(zip(flat, value, strict=True))
+            return
         for setter, item in zip(setters, value, strict=True):
             setter(f, item, span)
 

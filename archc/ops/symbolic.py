@@ -57,6 +57,12 @@ class Symbol:
             raise Untraceable
         return found
 
+    def fixed(self) -> int | float:
+        """The number itself, which the trace then takes for granted."""
+        if not self.trace.compare("==", operator.eq, self, self.value):
+            raise Untraceable  # it is not a number
+        return self.value
+
     def within(self, limit: int) -> bool:
         """Whether -limit < number < limit, which the trace then takes for granted."""
         if self.whole and self.bits < limit.bit_length():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archc.diagnostics import did_you_mean
-from archc.elaborate.formula import formula, number
+from archc.elaborate.calculation import calculation, number
 from archc.elaborate.statements import free_names
 from archc.search.strategy import SearchError
 from archc.syntax import ast
@@ -75,7 +75,7 @@ def split_conditions(
         tree = parse_expression(text, "--require")
         if set(free_names(tree)) & set(own):
             check_names(tree, figures, f"--require {text}")
-            conditions.append(Condition(" ".join(text.split()), formula(text, figures, "--require")))
+            conditions.append(Condition(" ".join(text.split()), calculation(text, figures, "--require")))
         else:
             spaces.append(text)
     return tuple(spaces), tuple(conditions)

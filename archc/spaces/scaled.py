@@ -9,7 +9,7 @@ from typing import Any
 from archc.diagnostics import ArchError, Diagnostic, Source, Span
 from archc.elaborate import load
 from archc.elaborate.arch_statements import METRICS
-from archc.elaborate.formula import number
+from archc.elaborate.calculation import number
 from archc.ir import Graph
 from archc.spaces.classes import every_point
 from archc.spaces.flat import flat_text

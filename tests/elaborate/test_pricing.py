@@ -15,6 +15,7 @@ from archc.elaborate import library, library_names, pricing
 from archc.elaborate.arch import draw, elaborate
 from archc.elaborate.choosers import RandomChooser
 from archc.elaborate.definition import Definition, definition
+from archc.elaborate.priced_section import PricedSection
 from archc.elaborate.values import Rejected
 from archc.ops.symbolic import Symbol, Trace, Untraceable
 from archc.spaces.space import Request, Space
@@ -231,3 +232,37 @@ def test_a_stage_of_a_composition_repeats_all_of_it(tmp_path: Path) -> None:
         graph = archc.load(str(spec), n=n)
         assert [node.op.name for node in graph.nodes[1:]] == ["conv", "conv", "batch_norm"] * n
     assert costs_agree(Space(Request(f"{spec}:net")), 30) == 30
+
+
+LOOKED_UP = """
+arch net(w: int in 4..=64 step 4, d: int in 1..=5, wide: float in {1, 1.5, 2}) {
+  input 3 x 16 x 16
+  fn grown(c) = make_divisible(c * wide, 4)
+  widths = [w, 2 * w]
+  for i in 0..2 {
+    stage (d + i) x conv(grown(widths[i]), 3) -> batch_norm
+  }
+  head conv(x.channels // 4, 1) -> global_avg_pool -> linear(3)
+}
+"""
+
+
+def test_a_section_is_priced_with_the_expression_of_its_op(tmp_path: Path) -> None:
+    """Lists, local functions and the tensor itself are read by it; the places in lists are taken for granted."""
+    spec = tmp_path / "looked_up.arch"
+    spec.write_text(LOOKED_UP)
+    assert costs_agree(Space(Request(f"{spec}:net")), 60) == 60
+    kinds = library().caches.kinds
+    sections = [kind for key, kind in kinds.items() if isinstance(key[0], PricedSection)]
+    assert len(sections) == 3  # a stage of one repetition, one of several, and the head
+    assert len(kinds) == 3 and not any(kind.refused for kind in sections)
+
+
+def test_what_a_section_picks_is_elaborated(tmp_path: Path) -> None:
+    spec = tmp_path / "picked.arch"
+    spec.write_text(
+        "arch net(w: int in 4..=64 step 4) {\n  input 3 x 8 x 8\n"
+        "  stem pick([conv(w, 3), conv(w, 1)])\n  head global_avg_pool -> linear(3)\n}\n"
+    )
+    assert costs_agree(Space(Request(f"{spec}:net")), 40) == 40
+    assert any(k.refused for key, k in library().caches.kinds.items() if isinstance(key[0], PricedSection))

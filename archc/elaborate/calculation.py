@@ -16,7 +16,7 @@ from archc.elaborate.values import Failure
 from archc.syntax.parse import parse, parse_expression
 
 
-def formula(text: str, names: Iterable[str], where: str) -> Callable[[Mapping[str, Any]], Any]:
+def calculation(text: str, names: Iterable[str], where: str) -> Callable[[Mapping[str, Any]], Any]:
     """A function of the named values. where: what messages call the text. Raises ArchError, now and when called."""
     source = Source(where, text)
     module = Module(library(), source, parse(Source(where, ""))[0], [], 0, shipped=False)
@@ -36,8 +36,8 @@ def formula(text: str, names: Iterable[str], where: str) -> Callable[[Mapping[st
 
 
 def number(text: str, names: Iterable[str], where: str) -> Callable[[Mapping[str, Any]], float]:
-    """A formula that comes to a number. Raises as formula."""
-    compute = formula(text, names, where)
+    """A calculation that comes to a number. Raises as `calculation`."""
+    compute = calculation(text, names, where)
 
     def value(values: Mapping[str, Any]) -> float:
         found = compute(values)
