@@ -15,6 +15,9 @@ from archc.ops.base import Kind
 
 IDENTITY = "identity"
 
+Traced = tuple[str, Kind, int]
+"""An operator, its kind, and the node it reads."""
+
 
 @dataclass(frozen=True, slots=True)
 class Operand:
@@ -64,7 +67,14 @@ def _cell(graph: Graph, scope: int, own: list[Node], inside: dict[int, list[Node
     last = own[-1]
     if len(sums) < 2 or last.op.name != "concat" or len(sums) + 1 != len(own):
         return None
-    traced = [tuple(_trace(graph, scope, i, inside) for i in node.inputs) for node in sums]
+    traced: list[tuple[Traced | None, ...]] = [
+        tuple(_trace(graph, scope, i, inside) for i in node.inputs) for node in sums
+    ]
+    read = {operand[2] for pair in traced for operand in pair if operand}
+    traced = [  # what other operators read is a state, however it was brought to its shape
+        tuple((IDENTITY, "input", i) if i in read else t for i, t in zip(node.inputs, pair, strict=True))
+        for node, pair in zip(sums, traced, strict=True)
+    ]
     sources = [operand[2] for pair in traced for operand in pair if operand] + list(last.inputs)
     position = {node.id: i for i, node in enumerate(sums)}
     entering = sorted({source for source in sources if source not in position})
@@ -79,9 +89,7 @@ def _cell(graph: Graph, scope: int, own: list[Node], inside: dict[int, list[Node
     return Cell(nodes, tuple(position[i] for i in last.inputs), reduces=last.shape[1] < height)
 
 
-def _trace(
-    graph: Graph, scope: int, operand: int, inside: dict[int, list[Node]]
-) -> tuple[str, Kind, int] | None:
+def _trace(graph: Graph, scope: int, operand: int, inside: dict[int, list[Node]]) -> Traced | None:
     """(operator, kind, node it reads) of an operand of a sum; None where it is not one block of one input."""
     node = graph.nodes[operand]
     up = list(_up_to(graph, node.scope, scope))

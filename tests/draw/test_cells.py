@@ -12,6 +12,9 @@ from archc.backends.cells import Cell, Operand, cells
 from archc.backends.dot_cells import Style, draw_cells
 from archc.backends.graphviz_process import run_dot
 from archc.diagnostics import ArchError
+from archc.elaborate.choosers import Stream
+from archc.spaces.points import graph_of, random_point
+from archc.spaces.space import Request, Space
 from tests.graphs import GraphBuilder, conv, resnet, unet
 
 
@@ -56,6 +59,14 @@ def test_pnasnet_has_one_cell_with_and_without_a_stride() -> None:
         "sep conv 3×3(2) + max pool 3×3(-1)",
         "sep conv 3×3(-2) + identity(-1)",
     ]
+
+
+def test_an_input_that_is_brought_to_its_shape_and_skipped_from_is_an_input() -> None:
+    """Points of the space `darts` align their inputs first; an operator reads what a skip adds."""
+    space = Space(Request("darts", arguments=(("width", 4), ("repeats", 1))))
+    found = [cells(graph_of(space, random_point(space, Stream(b"%d" % i)).point)) for i in range(10)]
+    assert [len(one) for one in found] == [2] * 10
+    assert {sum(len(each.places) for each in one) for one in found} == {5}
 
 
 def test_a_cell_of_ones_own() -> None:
