@@ -4,39 +4,24 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import click
 
 from archc.cli.console import coloured
 
 
-class Progress:
-    """A context; `show` takes the lines of the log with what the clock adds."""
+class Bar:
+    """A context with a live bar on a terminal, where it is shown; `_bar` is rich's, or None."""
 
-    def __init__(self, steps: int, *, shown: bool) -> None:
-        self._steps, self._shown = steps, shown
+    def __init__(self, shown: bool) -> None:
+        self._shown = shown
         self._bar: Any = None
         self._task: Any = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         if self._shown and coloured(sys.stderr):
-            from rich.console import Console
-            from rich.progress import (
-                BarColumn,
-                MofNCompleteColumn,
-                TaskProgressColumn,
-                TextColumn,
-                TimeRemainingColumn,
-            )
-            from rich.progress import Progress as Bar
-            from rich.table import Column
-
-            self._bar = Bar(
-                MofNCompleteColumn(), BarColumn(24), TaskProgressColumn(), TextColumn("ETA"),
-                TimeRemainingColumn(compact=True), TextColumn("{task.description}", table_column=Column(ratio=1)),
-                console=Console(stderr=True), expand=True,
-            )  # fmt: skip
+            self._bar = self._made()
             self._bar.start()
         return self
 
@@ -45,6 +30,30 @@ class Progress:
     ) -> None:
         if self._bar:
             self._bar.stop()
+
+    def _made(self) -> Any:
+        """A bar of rich, not begun."""
+        raise NotImplementedError
+
+
+class Progress(Bar):
+    """Of a run; `show` takes the lines of the log with what the clock adds."""
+
+    def __init__(self, steps: int, *, shown: bool) -> None:
+        super().__init__(shown)
+        self._steps = steps
+
+    def _made(self) -> Any:
+        from rich import progress
+        from rich.console import Console
+        from rich.table import Column
+
+        return progress.Progress(
+            progress.MofNCompleteColumn(), progress.BarColumn(24), progress.TaskProgressColumn(),
+            progress.TextColumn("ETA"), progress.TimeRemainingColumn(compact=True),
+            progress.TextColumn("{task.description}", table_column=Column(ratio=1)),
+            console=Console(stderr=True), expand=True,
+        )  # fmt: skip
 
     def show(self, line: dict[str, Any]) -> None:
         """Takes in one line of the log."""

@@ -2,54 +2,36 @@
 
 from __future__ import annotations
 
-import sys
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from archc.cli.console import coloured
+from archc.cli.progress import Bar
 
 if TYPE_CHECKING:
     from archc.search.plan import Prepared
     from archc.search.trial import Trial
 
 
-class Live:
-    """A context; `show` takes each trial as it is told."""
+class Live(Bar):
+    """Of a search; `show` takes each trial as it is told."""
 
     def __init__(self, found: Prepared, trials: int, shown: bool) -> None:
-        self.found, self.trials, self.shown = found, trials, shown
+        super().__init__(shown)
+        self.found, self.trials = found, trials
         self.evaluated = self.others = 0
         self.best: Trial | None = None
-        self._bar: Any = None
-        self._task: Any = None
 
-    def __enter__(self) -> Live:
-        if self.shown and coloured(sys.stderr):
-            from rich.console import Console
-            from rich.progress import (
-                BarColumn,
-                MofNCompleteColumn,
-                Progress,
-                TextColumn,
-                TimeElapsedColumn,
-                TimeRemainingColumn,
-            )
+    def _made(self) -> Any:
+        from rich import progress
+        from rich.console import Console
 
-            self._bar = Progress(
-                BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn(),
-                TimeRemainingColumn(), console=Console(stderr=True),
-            )  # fmt: skip
-            self._task = self._bar.add_task("begins", total=self.trials)
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar:
-            self._bar.stop()
+        made = progress.Progress(
+            progress.BarColumn(), progress.MofNCompleteColumn(), progress.TextColumn("{task.description}"),
+            progress.TimeElapsedColumn(), progress.TimeRemainingColumn(), console=Console(stderr=True),
+        )  # fmt: skip
+        self._task = made.add_task("begins", total=self.trials)
+        return made
 
     def show(self, trial: Trial) -> None:
         """Takes in one trial."""
@@ -60,7 +42,7 @@ class Live:
         )
         if better:
             self.best = trial
-        if not self.shown:
+        if not self._shown:
             return
         if self._bar:
             beside = f" · {self.others} copies or rejected" if self.others else ""
