@@ -1,4 +1,5 @@
-"""Convolutions with the sums and activations after them as one call, for the CPU runtime."""
+"""Convolutions and linear layers over channels, with the sums and activations after them, as one call each, for the
+CPU runtime."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from archc.backends.torch_plan import Item, ScopePlan, walk
 from archc.ir import Graph, Node
 from archc.ops.activation import Gelu
 from archc.ops.conv import Conv
+from archc.ops.linear import ChannelLinear
 from archc.ops.torch_code import Call
 
 # Activations that oneDNN can apply to what a convolution makes, by op; after a sum only ReLU.
@@ -19,7 +21,8 @@ ACTIVATIONS = {
 
 
 def pack(graph: Graph, root: ScopePlan) -> None:
-    """Rewrite the items of all scopes, in place: each convolution as a `PackedConv2d` that does what follows it."""
+    """Rewrite the items of all scopes, in place: each layer as a `PackedConv2d` or `PackedChannelLinear` that does
+    what follows it."""
     users: Counter[int] = Counter(i for node in graph.nodes for i in node.inputs)
     users.update(output.node for output in graph.outputs)
     for scope in walk(root):
@@ -34,7 +37,7 @@ class _Packing:
 
     def run(self) -> None:
         for item in list(self.scope.items):
-            if item.node and isinstance(item.node.op, Conv):
+            if item.node and isinstance(item.node.op, Conv | ChannelLinear):
                 self._pack(item)
 
     def _pack(self, item: Item) -> None:
@@ -55,7 +58,8 @@ class _Packing:
             kwargs["padding"] = "same"
         if act != "none":
             kwargs["act"] = act
-        item.code = replace(item.code, module=Call("PackedConv2d", module.args, tuple(kwargs.items())))
+        target = "PackedChannelLinear" if module.target == "ChannelLinear" else "PackedConv2d"
+        item.code = replace(item.code, module=Call(target, module.args, tuple(kwargs.items())))
 
     def _follower(self, item: Item) -> Item | None:
         """The item of this scope that alone reads what another makes."""

@@ -108,7 +108,7 @@ def packed() -> tuple[nn.Module, nn.Module, torch.Tensor]:
 
 
 def packs(module: nn.Module) -> int:
-    return sum(getattr(m, "packed", None) is not None for m in module.modules())
+    return sum(getattr(m, "fastest", None) is not None for m in module.modules())
 
 
 def test_packing_happens_once_and_again_after_loading(
@@ -136,8 +136,8 @@ def test_packs_are_no_part_of_what_is_saved(
     with torch.inference_mode():
         fused(x)
     conv = next(m for m in fused.modules() if type(m).__name__ == "PackedConv2d")
-    assert conv.__getstate__()["packed"] is None
-    assert conv.packed is not None
+    assert conv.__getstate__()["fastest"] is None
+    assert conv.fastest is not None
 
 
 def test_without_the_private_calls_the_plain_ones_run(
