@@ -1,5 +1,5 @@
 """Convolutions and linear layers over channels, with the sums and activations after them, as one call each, for the
-CPU runtime."""
+CPU runtime; batch normalisation that could not be folded, as one call too."""
 
 from __future__ import annotations
 
@@ -39,6 +39,9 @@ class _Packing:
         for item in list(self.scope.items):
             if item.node and isinstance(item.node.op, Conv | ChannelLinear):
                 self._pack(item)
+            elif item.code.module and item.code.module.target == "nn.BatchNorm2d":
+                packed = replace(item.code.module, target="PackedBatchNorm2d")
+                item.code = replace(item.code, module=packed)
 
     def _pack(self, item: Item) -> None:
         module = item.code.module

@@ -56,7 +56,8 @@ def deploy(
 ) -> nn.Module:
     """The network folded and made ready to run on a device, from a state dict of it as trained.
 
-    On CPUs, in float32: convolutions with what follows them as single oneDNN calls with prepacked kernels. On GPUs:
+    On CPUs, in float32: convolutions with what follows them as single calls, the fastest of several with prepacked
+    kernels, found out in the first calls for a shape of input. On GPUs:
     `torch.compile`, whose recorded CUDA graphs leave no overhead per call; the first call of an input size compiles.
     compiled: whether to compile; default: on GPUs. Weights are in channels_last, as inputs should be. Inference only:
     call it under `torch.inference_mode()`.

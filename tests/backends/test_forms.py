@@ -108,7 +108,7 @@ def packed() -> tuple[nn.Module, nn.Module, torch.Tensor]:
 
 
 def packs(module: nn.Module) -> int:
-    return sum(getattr(m, "fastest", None) is not None for m in module.modules())
+    return sum(getattr(m, "packed", None) is not None for m in module.modules())
 
 
 def test_packing_happens_once_and_again_after_loading(
@@ -136,8 +136,8 @@ def test_packs_are_no_part_of_what_is_saved(
     with torch.inference_mode():
         fused(x)
     conv = next(m for m in fused.modules() if type(m).__name__ == "PackedConv2d")
-    assert conv.__getstate__()["fastest"] is None
-    assert conv.fastest is not None
+    assert conv.__getstate__()["packed"] is None
+    assert conv.packed is not None
 
 
 def test_without_the_private_calls_the_plain_ones_run(
@@ -154,3 +154,54 @@ def test_without_the_private_calls_the_plain_ones_run(
     with torch.inference_mode():
         torch.testing.assert_close(fused(x), expected, rtol=1e-4, atol=1e-5)
     assert packs(fused) == 0
+
+
+def test_the_fastest_call_is_chosen_after_a_few(
+    packed: tuple[nn.Module, nn.Module, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, fused, x = packed
+    kinds = set()
+    with torch.inference_mode():
+        expected = plain(x)
+        for _ in range(20):  # six rounds of three calls at most: all of them compute the same
+            torch.testing.assert_close(fused(x), expected, rtol=1e-4, atol=1e-5)
+        for module in fused.modules():
+            if type(module).__name__ == "PackedConv2d":
+                kinds.add(module.packed.calls[next(iter(module.packed.calls))].__name__)
+        assert kinds <= {"call", "_plain", "_product"}
+        for size in range(1, 7):  # further shapes do without trials
+            other = torch.randn(size, 3, 32, 32)
+            torch.testing.assert_close(fused(other), plain(other), rtol=1e-4, atol=1e-5)
+    layers = [m.packed for m in fused.modules() if type(m).__name__ == "PackedConv2d"]
+    assert {len(layer.calls) for layer in layers} == {4}
+
+
+def test_deterministic_algorithms_are_not_timed(
+    packed: tuple[nn.Module, nn.Module, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, fused, x = packed
+    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
+    with torch.inference_mode():
+        results = [fused(x) for _ in range(4)]
+    assert all(torch.equal(results[0], found) for found in results[1:])
+
+
+def test_linear_layers_over_channels_and_norms_left_over_are_packed() -> None:
+    b, x = start()
+    x = b.chain(x, "relu", "batch_norm", "relu", ("channel_linear", {"features": 8}), "gelu")
+    x = b.chain(x, ("channel_linear", {"features": 4}))
+    graph = b.graph(x)
+    source = emit(graph, form="packed")
+    assert 'PackedChannelLinear(4, 8, act="gelu")' in source
+    assert "F.gelu" not in forward_of(source)
+    module, other = (torch_module.compile(graph, form=form).eval() for form in ("plain", "packed"))  # type: ignore[arg-type]  # literals
+    randomise(module)
+    other.load_state_dict(module.state_dict())
+    x = torch.randn(2, 4, 6, 6)
+    with torch.inference_mode():
+        for _ in range(8):
+            torch.testing.assert_close(other(x), module(x), rtol=1e-4, atol=1e-5)
+        other.load_state_dict({k: v + 0.5 for k, v in module.state_dict().items()})
+        module.load_state_dict(other.state_dict())
+        torch.testing.assert_close(other(x), module(x), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(other.train()(x), module.train()(x), rtol=1e-4, atol=1e-5)

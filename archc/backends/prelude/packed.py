@@ -4,8 +4,6 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from archc.backends.prelude.fastest import Fastest
-
 
 class Packed(nn.Module):
     """A layer with what follows it as one call, made at the first one and again after weights were loaded or moved.
@@ -15,7 +13,7 @@ class Packed(nn.Module):
     """
 
     act: str
-    fastest: Fastest | None = None
+    packed: Any = None
 
     def fits(self, input: torch.Tensor) -> bool:
         """Whether the fast calls can run on this input."""
@@ -33,12 +31,12 @@ class Packed(nn.Module):
         return result if self.act == "none" else getattr(F, self.act)(result)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        self.fastest = None
+        self.packed = None
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch's is untyped
 
     def _load_from_state_dict(self, *args: Any) -> None:
-        self.fastest = None
+        self.packed = None
         super()._load_from_state_dict(*args)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "fastest": None}
+        return {**self.__dict__, "packed": None}

@@ -36,8 +36,9 @@ class PackedConv2d(Packed, nn.Conv2d):
             input = same_pad(input, self.kernel_size, self.stride, self.dilation)
         if not self.fits(input):
             return self.finish(self._conv_forward(input, self.weight, self.bias), other)
-        if self.fastest is None:
-            self.fastest = Fastest(
+        if self.packed is None:
+            self.packed = Fastest(
                 self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups, self.act
             )
-        return self.fastest(input, other)
+        result: torch.Tensor = self.packed(input, other)
+        return result
