@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archc.diagnostics import Span
+from archc.elaborate.arithmetic import MAX_LIST
 from archc.elaborate.choosers import KeepAll
 from archc.elaborate.frame import ElabFrame
 from archc.elaborate.keep import keep_one, keep_several
@@ -20,6 +21,9 @@ def _pick(f: ElabFrame, args: list[tuple[str | None, Any, Span]], span: Span) ->
     choices, k, name = given["choices"], given.get("k"), given.get("name")
     if not isinstance(choices, list | tuple | range) or not choices:
         raise fail("E0420", f"pick needs a list of choices, not {show(choices)}", span, "", (SIGNATURE,))
+    if len(choices) > MAX_LIST:
+        raise fail("E0904", f"pick has {len(choices):,} choices, which is too many", span, f"at most {MAX_LIST:,}",
+                   ("a parameter with a domain, `n: int in 1..=1000000`, holds more values",))  # fmt: skip
     if k is not None and (type(k) is not int or not 1 <= k <= len(choices)):
         message = f"pick: k must be an int between 1 and {len(choices)}, not {show(k)}"
         raise fail("E0420", message, span, f"{len(choices)} to choose from", (SIGNATURE,))

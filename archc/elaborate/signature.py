@@ -9,6 +9,7 @@ from typing import Any
 
 from archc.diagnostics import Diagnostic, Span, nearest
 from archc.diagnostics.record import record
+from archc.elaborate.arithmetic import MAX_LIST
 from archc.elaborate.foreign import keyword_help, synonym
 from archc.elaborate.values import (
     MISSING,
@@ -236,6 +237,9 @@ def wrong_type(name: str, parameter: str, wanted: ast.TypeExpr, value: Any, at: 
     """The diagnostic of an argument its parameter's type does not take."""
     described = describe_type(wanted)
     help: tuple[str, ...] = ()
+    if isinstance(value, range) and wanted.name == "list" and len(value) > MAX_LIST:
+        message = f"{name}: `{parameter}` is given a range of {len(value):,} items, which is too long"
+        return Diagnostic("E0904", message, at, f"at most {MAX_LIST:,}")
     if wanted.name == "op" and isinstance(value, Tensor):
         help = ("pass the op itself, not its result",)
     elif wanted.name == "op" and isinstance(value, str):
@@ -320,7 +324,7 @@ def convert(value: Any, wanted: ast.TypeExpr) -> Any:
 
 def _convert_many(value: Any, wanted: ast.TypeExpr) -> Any:
     if wanted.name == "list":
-        if isinstance(value, range):
+        if isinstance(value, range) and len(value) <= MAX_LIST:
             value = list(value)
         if not isinstance(value, list):
             return MISSING

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import resource
 import sys
 import time
 import traceback
@@ -20,6 +21,7 @@ from archc.syntax.parse import source_from_bytes
 from tests.hostile.mutate import corpus, mutate
 
 CHUNK = 250
+MEMORY = 2 << 30
 
 
 def one(seed: int, index: int, texts: list[str]) -> str | None:
@@ -60,6 +62,11 @@ def chunk(seed: int, start: int, count: int) -> tuple[int, list[str], float]:
     return count, escaped, slowest
 
 
+def _bounded() -> None:
+    """Too much memory is an escaped MemoryError, not the end of a process, or of others."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=100_000)
@@ -68,7 +75,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     done, escaped, slowest = 0, 0, 0.0
-    with ProcessPoolExecutor(options.jobs) as pool:
+    with ProcessPoolExecutor(options.jobs, initializer=_bounded) as pool:
         stop = options.start + options.runs
         starts = range(options.start, stop, CHUNK)
         jobs = [pool.submit(chunk, options.seed, s, min(CHUNK, stop - s)) for s in starts]
