@@ -23,10 +23,11 @@ else reads. packed: inference with convolutions, sums and activations as single 
 # Ops whose own backward does not read what they put out, which is a tensor of its own, so that it may be changed.
 FRESH = frozenset({
     "conv", "ws_conv", "conv_transpose", "linear", "batch_norm", "group_norm", "add", "mul", "scale", "concat",
+    "channel_scale",
 })  # fmt: skip
 # In inference nothing is saved: it suffices that the tensor is not a view of one that others read.
 FRESH_IN_INFERENCE = FRESH | {
-    "channel_linear", "layer_norm", "instance_norm", "grn", "gain", "channel_scale", "max_pool", "avg_pool",
+    "channel_linear", "layer_norm", "instance_norm", "grn", "gain", "max_pool", "avg_pool",
     "adaptive_avg_pool", "adaptive_max_pool", "upsample",
 }  # fmt: skip
 # Activations whose backward reads their output, not their input; and those that torch would copy the input for.
@@ -119,6 +120,9 @@ class _Scope:
     def _may_change(self, value: int, reader: Item) -> bool:
         """Whether nothing else reads a value, nor its maker's backward, and it is no feature map of a section."""
         made, read = self.graph.nodes[value], self.graph.nodes[reader.outputs[0]]
+        if made.op.name == "drop_path":  # gives back what it is given, or a tensor of its own
+            alone = self.users[value] == 1 and self.graph.section_of(made) == self.graph.section_of(read)
+            return alone and self._may_change(made.inputs[0], reader)
         fresh = made.op.name in (FRESH if self.form == "fast" else FRESH_IN_INFERENCE)
         alias = made.op.name in ("add", "concat") and len(made.inputs) < 2
         together = self.graph.section_of(made) == self.graph.section_of(read)

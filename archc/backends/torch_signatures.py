@@ -53,6 +53,9 @@ STARTS_AS = frozenset(
     (norm, name, how) for norm in NORMS for name, how in (("weight", "ones"), ("bias", "zeros"))
 )
 
+# Layers whose constructors start them by `reset_parameters`; helpers derived from them do too.
+RESETS = frozenset({*NORMS, "nn.Conv2d", "nn.ConvTranspose2d", "nn.Linear"})
+
 
 def allowed(target: str) -> str:
     """The target itself; raises ArchError (E0712) unless it is one the emitted code may call."""
@@ -71,6 +74,15 @@ def defaults(target: str) -> dict[str, Literal_]:
 def positional(target: str) -> tuple[str, ...]:
     """Names for the positional arguments of a target, as far as known."""
     return _helper(target)[0] if target in helpers() else POSITIONAL.get(target, ())
+
+
+@cache
+def resets(target: str) -> bool:
+    """Whether a layer's constructor starts it by `reset_parameters`."""
+    if target not in helpers():
+        return target in RESETS
+    (statement,) = ast.parse(helpers()[target].source).body
+    return isinstance(statement, ast.ClassDef) and ast.unparse(statement.bases[0]) in RESETS
 
 
 @cache

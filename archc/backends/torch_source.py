@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from archc.backends.initial import initialiser
 from archc.backends.prelude import helper_source, helpers
 from archc.backends.torch_classes import Classes, ClassPlan, Place, classify
 from archc.backends.torch_format import Atom, Bracket, Expr, Infix, Repeated, flat, layout, signature
@@ -18,9 +17,10 @@ from archc.backends.torch_fuse import Form, fuse
 from archc.backends.torch_names import LOCALS, attribute, checked, fresh, literal, prose
 from archc.backends.torch_plan import INFIX, Item, ScopePlan, plan
 from archc.backends.torch_root import Features, features, heading, is_section, methods
-from archc.backends.torch_signatures import STARTS_AS, allowed, defaults
+from archc.backends.torch_signatures import allowed, defaults
+from archc.backends.torch_starts import SKIP, guard, init_weights, skips
 from archc.ir import Graph
-from archc.ops.torch_code import AllInputs, Argument, Call, Input, Literal_
+from archc.ops.torch_code import AllInputs, Argument, Call, Input, Literal_, TorchCode
 from archc.passes.pipeline import training_form
 
 DOC_WIDTH = 70  # longer lists are cut short in docstrings
@@ -44,6 +44,7 @@ def emit(graph: Graph, *, form: Form = "fast", trace: bool = False) -> str:
     classes = classify(graph, root)
     blocks = [_Writer(graph, cls, classes, root, trace).text() for cls in classes.ordered]
     used = {call.target for cls in classes.ordered for call in _calls(cls)} & helpers().keys()
+    used |= {SKIP for cls in classes.ordered if any(skips(item.code) for item in cls.first.items)}
     imports, definitions = helper_source(used)
     body = "\n\n\n".join([*definitions, *blocks]) + "\n"
     return f'"""{heading(graph)}"""\n\n{_imports(body, imports)}\n\n\n{body}'
@@ -93,7 +94,7 @@ class _Writer:
         lines += [f'    """{self._doc()}"""', ""]
         found = features(self.graph, self.root) if self.is_root else ()
         lines += self._constructor(found)
-        lines += self._init_weights()
+        lines += init_weights(self.cls.first.items)
         if self.is_root:
             lines += methods(self.root)
         lines += self._forward(bool(found))
@@ -125,7 +126,7 @@ class _Writer:
             if item.child:
                 lines += self._submodule(item, self._made(item.child, (index, "child")))
             elif item.code.module:
-                lines += self._submodule(item, self._call(item.code.module, (index, "module"), [], ""))
+                lines += self._submodule(item, self._layer(item.code, (index, "module")))
         if self.is_root:
             lines.append("        self.checkpoint: bool | frozenset[str] = False")
         if found:
@@ -133,10 +134,9 @@ class _Writer:
                 ("", Bracket("dict", tuple((k, Atom(literal(v))) for k, v in row))) for _, _, row in found
             )
             lines += layout("self.feature_info = ", Bracket("", rows, "[]"), 8)
-        starts = self._starts()
-        if starts:  # on the meta device there is nothing to start, and torch is slow at it
-            owner, parameter, _ = starts[0]
-            lines += [f"        if not {owner}.{parameter}.is_meta:", "            self.init_weights()"]
+        started = guard(self.cls.first.items)
+        if started:  # on the meta device there is nothing to start, and torch is slow at it
+            lines += [f"        if not self.{started}.is_meta:", "            self.init_weights()"]
         return lines
 
     def _submodule(self, item: Item, made: Expr) -> list[str]:
@@ -162,38 +162,15 @@ class _Writer:
             "nn.Sequential", tuple(("", r[0] if len(r) == 1 else Repeated(r[0], len(r))) for r in runs)
         )
 
-    def _starts(self) -> list[tuple[str, str, str]]:
-        """Submodules, their parameters that start otherwise than torch has it, and calls with `{}` for the submodule."""
-        found = []
-        for item in self.cls.first.items:
-            for init in item.code.init:
-                module = item.code.module
-                if module and (module.target, init.parameter, init.method) in STARTS_AS:
-                    continue
-                target, kwargs = initialiser(init)
-                parameter = checked(init.parameter)
-                rest = "".join(f", {checked(k)}={literal(v)}" for k, v in kwargs.items())
-                found.append((f"self.{checked(item.name)}", parameter, f"{target}({{}}.{parameter}{rest})"))
-        return found
-
-    def _init_weights(self) -> list[str]:
-        alike: dict[str, list[str]] = {}
-        for owner, _, call in self._starts():
-            alike.setdefault(call, []).append(owner)
-        groups: dict[tuple[str, ...], list[str]] = {}
-        for call, owners in alike.items():
-            groups.setdefault(tuple(owners), []).append(call)
-        lines = ["", "    def init_weights(self) -> None:"] if groups else []
-        for owned, calls in groups.items():
-            if len(owned) == 1:
-                lines += [f"        {call.replace('{}', owned[0], 1)}" for call in calls]
-            else:
-                listed = Bracket("", tuple(("", Atom(o)) for o in owned))
-                lines += layout("for module in ", listed, 8, ":")
-                lines += [f"            {call.replace('{}', 'module', 1)}" for call in calls]
-        return lines
-
     # -- calls
+
+    def _layer(self, code: TorchCode, place: Place) -> Expr:
+        """The constructor call of an op's module."""
+        assert code.module
+        made = self._call(code.module, place, [], "")
+        if isinstance(made, Bracket) and skips(code):
+            made = Bracket(SKIP, (("", Atom(made.head)), *made.items))
+        return made
 
     def _literal(self, place: Place, prefix: str) -> Expr:
         if place in self.cls.bound:

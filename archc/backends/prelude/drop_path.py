@@ -16,8 +16,8 @@ class DropPath(nn.Module):
         if not self.training or self.rate == 0.0:
             return x
         keep = 1.0 - self.rate
-        mask = torch.rand(x.shape[0], *[1] * (x.ndim - 1), device=x.device) < keep
-        return x * (mask.to(x.dtype) / keep if self.rescale else mask.to(x.dtype))
+        mask = x.new_empty(x.shape[0], *[1] * (x.ndim - 1)).bernoulli_(keep)
+        return x * (mask.div_(keep) if self.rescale else mask)
 
     def extra_repr(self) -> str:
         return f"{self.rate:.4g}" + ("" if self.rescale else ", rescale=False")
