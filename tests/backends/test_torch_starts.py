@@ -17,7 +17,15 @@ from archc.backends import torch_module
 from tests.backends import graphs
 from tests.backends.test_torch_source import op_samples, sample_graph
 
-NETWORKS = ("googlenet", "shufflenet_v2_x1_0", "convnext_tiny", "seresnet50", "nf_regnet_b1", "unet", "wide_resnet50_2")
+NETWORKS = (
+    "googlenet",
+    "shufflenet_v2_x1_0",
+    "convnext_tiny",
+    "seresnet50",
+    "nf_regnet_b1",
+    "unet",
+    "wide_resnet50_2",
+)
 
 
 @contextmanager
