@@ -1,5 +1,6 @@
 """The constructor of the emitted class, its weights started, and that of its torchvision or timm twin, in turn in one
-process: CPU time at one thread; `meta`: on the meta device. The class is made from the spec once before.
+process: CPU time at one thread; `meta`: on the meta device. The class is made from the spec once before. Twins start
+their weights as they do by default, GoogLeNet and Inception v3 too.
 
     python -m benchmarks.run construct [--quick]
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 
@@ -28,7 +30,8 @@ def rows(mode: str, quick: bool) -> Iterator[Compared]:
     """Every twin."""
     how = Setting(seconds=0.5 if quick else 1.0, least=5)
     for twin in twins(quick):
-        yield from compare(twin, ("build" if mode == "build" else "meta",), (), how)
+        kwargs = {name: value for name, value in twin.kwargs.items() if name != "init_weights"}
+        yield from compare(replace(twin, kwargs=kwargs), ("build" if mode == "build" else "meta",), (), how)
 
 
 def from_text(runs: int = 5) -> float:
