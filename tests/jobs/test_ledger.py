@@ -143,4 +143,4 @@ def test_killed_writers_lose_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_200_kills_of_8_writers(url: str, tmp_path: Path) -> None:
-    kill_writers(url, tmp_path, writers=8, kills=200, trials=9_000)
+    kill_writers(url, tmp_path, writers=8, kills=200, trials=16_000)
