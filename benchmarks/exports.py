@@ -10,10 +10,8 @@ that was cut short goes on. The record is tests/data/exports.json.
 from __future__ import annotations
 
 import gc
-import json
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -25,15 +23,13 @@ from archc.ir import Graph
 from archc.ir.fingerprint import spec_hash
 from archc.measure.exports import OPSET, export
 from archc.measure.weights import randomise
-from benchmarks.record import options, with_table
+from benchmarks.record import Row, options, read, with_table, write
 
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "tests" / "data" / "exports.json"
 PAGE = ROOT / "docs" / "exports.md"
 SIZE = 64
 MOST_PARAMS = 150_000_000  # above, weights and their copies take more than ten gigabytes
-
-Row = dict[str, Any]
 
 
 def reduced(name: str) -> Graph:
@@ -80,17 +76,6 @@ def networks(glob: str) -> list[tuple[str, Graph]]:
     return [(name, graph) for _, _, name, graph in sorted(ranked, key=lambda row: row[:3])]
 
 
-def read() -> dict[str, Row]:
-    """The record, by name."""
-    return {row["name"]: row for row in json.loads(RECORD.read_text())} if RECORD.exists() else {}
-
-
-def write(rows: dict[str, Row]) -> None:
-    """The record, a row a line."""
-    lines = ",\n".join(json.dumps(rows[name], ensure_ascii=False) for name in sorted(rows))
-    RECORD.write_text(f"[\n{lines}\n]\n")
-
-
 def table(rows: dict[str, Row]) -> str:
     """The results, and the table of them."""
     done = [row for row in rows.values() if "error" in row]
@@ -120,7 +105,7 @@ def page(text: str, rows: dict[str, Row]) -> str:
 def main() -> None:
     arguments = options(__doc__)
     torch.set_num_threads(1)
-    rows, start = read(), time.monotonic()
+    rows, start = read(RECORD), time.monotonic()
     for name, graph in [] if arguments.page else networks(arguments.pattern):
         known = rows.get(name)
         if known and known["spec"] == spec_hash(graph) and not arguments.again:
@@ -131,7 +116,7 @@ def main() -> None:
         print(
             name, rows[name].get("error", rows[name].get("reason")), rows[name].get("seconds", ""), flush=True
         )
-        write(rows)
+        write(RECORD, (rows[name] for name in sorted(rows)))
         gc.collect()
     PAGE.write_text(page(PAGE.read_text(), rows))
 

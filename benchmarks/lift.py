@@ -10,19 +10,17 @@ tests/data/lift.json; a run that was cut short goes on.
 from __future__ import annotations
 
 import gc
-import json
 import time
 import warnings
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from archc.diagnostics import ArchError
 from archc.measure.foreign import make_foreign
 from archc.measure.lift.lift import lift
-from benchmarks.record import options, with_table
+from benchmarks.record import Row, options, read, with_table, write
 from tests.peers import import_timm
 
 ROOT = Path(__file__).parents[1]
@@ -45,8 +43,6 @@ TIMM = (
 )  # fmt: skip
 SIZES = {"inception_v3": 96, "vit_b_16": 224, "vit_tiny_patch16_224": 224, "inception_v4": 96}
 SIZE = 64
-
-Row = dict[str, Any]
 
 
 def names() -> list[str]:
@@ -74,17 +70,6 @@ def attempt(name: str) -> Row:
         lost = [key for key in found.report.only_theirs if key not in found.left_out]
         row["reason"] = f"differs: {[*found.report.only_ours, *lost][:2] or found.report.error}"
     return row
-
-
-def read() -> dict[str, Row]:
-    """The record, by name."""
-    return {row["name"]: row for row in json.loads(RECORD.read_text())} if RECORD.exists() else {}
-
-
-def write(rows: dict[str, Row]) -> None:
-    """The record, a row a line, in the order of the list."""
-    kept = [json.dumps(rows[name], ensure_ascii=False) for name in names() if name in rows]
-    RECORD.write_text("[\n" + ",\n".join(kept) + "\n]\n")
 
 
 def table(rows: dict[str, Row]) -> str:
@@ -125,7 +110,7 @@ def main() -> None:
     arguments = options(__doc__)
     torch.set_num_threads(1)
     import_timm()
-    rows, start = read(), time.monotonic()
+    rows, start = read(RECORD), time.monotonic()
     for name in [] if arguments.page else [n for n in names() if fnmatch(n, arguments.pattern)]:
         if name in rows and not arguments.again:
             continue
@@ -133,8 +118,8 @@ def main() -> None:
             break
         row = attempt(name)
         print(row, flush=True)
-        rows = {**read(), name: row}  # another run may have written meanwhile
-        write(rows)
+        rows = {**read(RECORD), name: row}  # another run may have written meanwhile
+        write(RECORD, (rows[name] for name in names() if name in rows))
         gc.collect()
     PAGE.write_text(page(PAGE.read_text(), rows))
 

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
 
 
 def options(about: str | None) -> argparse.Namespace:
@@ -16,6 +22,17 @@ def options(about: str | None) -> argparse.Namespace:
     parser.add_argument("--again", action="store_true", help="also those already in the record")
     parser.add_argument("--page", action="store_true", help="only write the page")
     return parser.parse_args()
+
+
+def read(record: Path) -> dict[str, Row]:
+    """The rows of a record, by name."""
+    return {row["name"]: row for row in json.loads(record.read_text())} if record.exists() else {}
+
+
+def write(record: Path, rows: Iterable[Row]) -> None:
+    """Writes a record, a row a line."""
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    record.write_text(f"[\n{lines}\n]\n")
 
 
 def with_table(page: str, table: str) -> str:

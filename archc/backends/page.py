@@ -52,18 +52,18 @@ def page(title: str, body: str, style: str, script: str, data: Any) -> str:
 
 def charts_page(title: str, what: str, own: Path, data: Any, parts: Path | None = None) -> str:
     """A page of charts: `own.css` and `own.js` on top of charts.css and charts.js. what: below the charts at first.
-    parts: a script before `own.js`, shared with other pages."""
+    parts: a style and a script before these, shared with other pages."""
     heading = html.escape(title)
     body = (
         f"<h1>{heading}</h1>\n<noscript>This page draws its plots with JavaScript.</noscript>\n"
         f'<main id="plots"></main>\n<aside id="about">{html.escape(what)}</aside>'
     )
+    sources = (WEB / "charts", *((parts,) if parts else ()), own)
     style, script = (
-        text(WEB / f"charts.{kind}") + text(own.with_name(f"{own.name}.{kind}")) for kind in ("css", "js")
+        "".join(text(source.with_name(f"{source.name}.{kind}")) for source in sources)
+        for kind in ("css", "js")
     )
-    return page(
-        title, body, style, f'(() => {{\n"use strict";\n{text(parts) if parts else ""}{script}}})();\n', data
-    )
+    return page(title, body, style, f'(() => {{\n"use strict";\n{script}}})();\n', data)
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from typing import IO, Any
@@ -19,6 +20,11 @@ _STYLES = (
     (re.compile(r"^ *\| +\^.*$"), {"fg": "red"}),
     (re.compile(r"^ *= help:"), {"fg": "cyan", "bold": True}),
 )
+
+
+def command_line() -> str:
+    """The command that runs, as a user would type it again."""
+    return "archc " + shlex.join(click.get_current_context().obj)
 
 
 def coloured(stream: IO[str]) -> bool:

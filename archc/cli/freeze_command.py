@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from archc.cli.files import write_file
-from archc.cli.options import parse_input, parse_parameter
+from archc.cli.options import call_options
 from archc.cli.sample_command import space_argument
 
 EPILOG = """\b
@@ -33,17 +33,7 @@ The spec says which point it is, so that `archc mutate` can take it on from ther
     help="Write the spec there instead of printing it.",
 )
 @click.option("--name", metavar="NAME", help="Of the network.  [default: the output's, or the space's]")
-@click.option(
-    "-p",
-    "params",
-    type=parse_parameter,
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Settle a parameter; repeatable.",
-)
-@click.option(
-    "--input", "input_", type=parse_input, metavar="CxHxW", help="Input size instead of the declared one."
-)
+@call_options
 def command(
     space: str,
     point: Any,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import click
 
-from archc.cli.console import complain, print_json
+from archc.cli.console import command_line, complain, print_json
 from archc.cli.training import describe, training_problems
 
 NAMES = ("darts", "enas", "single-path")
@@ -45,7 +44,7 @@ def search_one_shot(ctx: click.Context, given: dict[str, Any], changes: tuple[st
             ctx.call_on_close(folder.cleanup)
             directory = Path(folder.name)
         with ranks(given["device"]) as found:
-            outcome = search(plan, directory, found, command="archc " + shlex.join(ctx.obj), watch=_tell)
+            outcome = search(plan, directory, found, command=command_line(), watch=_tell)
     if given["format_"] == "json":
         print_json(
             {

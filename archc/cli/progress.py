@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,7 +12,7 @@ import click
 from archc.cli.console import coloured
 
 
-class Bar:
+class Bar(ABC):
     """A context with a live bar on a terminal, where it is shown; `_bar` is rich's, or None."""
 
     def __init__(self, shown: bool) -> None:
@@ -31,9 +32,9 @@ class Bar:
         if self._bar:
             self._bar.stop()
 
+    @abstractmethod
     def _made(self) -> Any:
         """A bar of rich, not begun."""
-        raise NotImplementedError
 
 
 class Progress(Bar):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archc.cli.console import print_diagnostics, print_json, print_table, warn
+from archc.cli.console import command_line, print_diagnostics, print_json, print_table, warn
 from archc.cli.extras import needs_torch
 from archc.cli.files import write_file
 from archc.cli.one_shot import NAMES, search_one_shot
@@ -187,7 +186,7 @@ def _search(given: dict[str, Any]) -> None:
     found = prepared(plan)
     directory: Path | None = given["directory"]
     url = given["ledger"] or (str(directory / "ledger.sqlite") if directory else ":memory:")
-    command = "archc " + shlex.join(click.get_current_context().obj)
+    command = command_line()
     try:
         with Ledger(url, given["study"]) as ledger:
             ledger.lock()

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from archc.cli.console import complain, print_table, warn
-from archc.cli.options import parse_input, parse_parameter, spec_argument
+from archc.cli.options import call_options, spec_argument
 from archc.cli.training import describe, training_problems, warn_of_data
 
 EPILOG = """\b
@@ -59,12 +59,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     "--tensorboard", is_flag=True, help="Also write scalars for TensorBoard, to tensorboard/ of the run."
 )
 @click.option("--dry-run", is_flag=True, help="Show the resolved recipe and the network; train nothing.")
-@click.option(
-    "-p", "params", type=parse_parameter, multiple=True, metavar="NAME=VALUE", help="Set a parameter."
-)
-@click.option(
-    "--input", "input_", type=parse_input, metavar="CxHxW", help="Input size instead of the declared one."
-)
+@call_options
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from archc.cli.console import complain, print_json, print_table, warn
-from archc.cli.options import format_option, parse_input, parse_parameter, spec_argument
+from archc.cli.options import call_options, format_option, spec_argument
 from archc.cli.training import training_problems
 
 EPILOG = """\b
@@ -46,12 +46,7 @@ diverges is ranked last, and not tried again. --plot draws a heat map, and needs
     "--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), help="A heat map of two axes."
 )
 @click.option("--device", default="", metavar="NAME", help="cpu, cuda, …  [default: what there is]")
-@click.option(
-    "-p", "params", type=parse_parameter, multiple=True, metavar="NAME=VALUE", help="Set a parameter."
-)
-@click.option(
-    "--input", "input_", type=parse_input, metavar="CxHxW", help="Input size instead of the declared one."
-)
+@call_options
 @format_option
 @click.pass_context
 def command(

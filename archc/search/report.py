@@ -19,7 +19,7 @@ from archc.search.trial import Trial
 from archc.spaces.points import graph_of
 
 WEB = Path(__file__).with_name("web")
-PARTS = WEB / "search_parts.js"
+PARTS = WEB / "search_parts"
 DRAWN = 6
 """Winners drawn at most."""
 

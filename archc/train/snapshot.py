@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -71,22 +72,32 @@ def generators(run: Trainer) -> dict[str, Tensor]:
     """The states of torch's global generators, of every rank."""
     device = run.ranks.device
     found = {}
-    states = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        states["cuda"] = torch.cuda.get_rng_state(device)
-    for kind, state in states.items():
+    for kind, state in own_generators(device).items():
         for rank, part in enumerate(run.ranks.gathered(state.to(device))):
             found[f"rng.{kind}.{rank}"] = part
     return found
 
 
+def own_generators(device: torch.device) -> dict[str, Tensor]:
+    """The states of this process's global generators, by `cpu` and `cuda`."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def set_own_generators(states: Mapping[str, Tensor], device: torch.device) -> None:
+    """Puts this process's global generators where they were; those that are not there or not known stay."""
+    if "cpu" in states:
+        torch.set_rng_state(states["cpu"].cpu())
+    if "cuda" in states and device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"].cpu(), device)
+
+
 def _set_generators(run: Trainer, tensors: dict[str, Tensor]) -> None:
-    own = tensors.get(f"rng.cpu.{run.ranks.rank}")
-    if own is not None:
-        torch.set_rng_state(own.cpu())
-    own = tensors.get(f"rng.cuda.{run.ranks.rank}")
-    if own is not None and run.ranks.device.type == "cuda":
-        torch.cuda.set_rng_state(own.cpu(), run.ranks.device)
+    names = {kind: f"rng.{kind}.{run.ranks.rank}" for kind in ("cpu", "cuda")}
+    own = {kind: tensors[name] for kind, name in names.items() if name in tensors}
+    set_own_generators(own, run.ranks.device)
 
 
 def _put(targets: dict[str, Tensor], values: dict[str, Tensor]) -> None:

@@ -19,7 +19,8 @@ from archc.elaborate import catalog
 from archc.ir.fingerprint import spec_hash
 from archc.measure.exports import export, metadata
 from archc.measure.weights import randomise
-from benchmarks.exports import MOST_PARAMS, PAGE, attempt, page, read, reduced
+from benchmarks.exports import MOST_PARAMS, PAGE, RECORD, attempt, page, reduced
+from benchmarks.record import read
 
 SMALL = ("lenet5_32", "mobilenet_v3_small")
 SOME = (
@@ -147,7 +148,7 @@ def test_what_a_tool_refuses_is_told() -> None:
 
 
 def test_the_page_is_that_of_the_record() -> None:
-    rows = read()
+    rows = read(RECORD)
     assert PAGE.read_text() == page(PAGE.read_text(), rows), "run `python -m benchmarks.exports --page`"
     assert {e.name for e in catalog("*")} >= rows.keys()
     assert all(row["error"] < 1e-4 if "error" in row else row["reason"] for row in rows.values())

@@ -15,7 +15,8 @@ from archc.measure.foreign import make_foreign
 from archc.measure.lift.lift import Lifted, lift
 from archc.measure.lift.trace import trace
 from archc.syntax.format import format_source
-from benchmarks.lift import PAGE, names, page, read
+from benchmarks.lift import PAGE, RECORD, names, page
+from benchmarks.record import read
 from tests.peers import import_timm, import_torchvision, peer
 
 SHAPE = (3, 32, 32)
@@ -247,7 +248,7 @@ def test_timms(name: str) -> None:
 
 
 def test_the_page_is_that_of_the_record() -> None:
-    rows = read()
+    rows = read(RECORD)
     assert set(names()) >= rows.keys()
     assert PAGE.read_text() == page(PAGE.read_text(), rows), "run `python -m benchmarks.lift --page`"
     assert sum("reason" not in row for row in rows.values()) >= 50

@@ -20,6 +20,7 @@ from archc.search.oneshot.packing import pack, unpack
 from archc.search.strategy import SearchError
 from archc.train import checkpoint
 from archc.train.checkpoint import Damaged, Snapshot
+from archc.train.snapshot import own_generators, set_own_generators
 
 SAVE_EVERY = 60.0
 """Seconds between two savings within an epoch."""
@@ -111,11 +112,8 @@ class Course:
         """Saves what the search is now."""
         if self.directory is None:
             return
-        generators = {"cpu": torch.get_rng_state()}
-        if self.device.type == "cuda":
-            generators["cuda"] = torch.cuda.get_rng_state(self.device)
         states = {name: part.state_dict() for name, part in self._parts.items()}
-        whole, tensors = pack({"parts": states, "generators": generators})
+        whole, tensors = pack({"parts": states, "generators": own_generators(self.device)})
         checkpoint.save(self.directory, Snapshot(self.step, tensors, {**self._state(), "whole": whole}))
 
     def _state(self) -> dict[str, Any]:
@@ -150,9 +148,7 @@ class Course:
             part.load_state_dict(found["parts"][name])
             if isinstance(part, torch.optim.Optimizer):
                 _as_laid_out(part)
-        torch.set_rng_state(found["generators"]["cpu"])
-        if self.device.type == "cuda" and "cuda" in found["generators"]:
-            torch.cuda.set_rng_state(found["generators"]["cuda"], self.device)
+        set_own_generators(found["generators"], self.device)
         self._saved = None
 
 

@@ -12,7 +12,7 @@ from archc.search.oneshot.outcome import OneShotResult
 from archc.search.report import PARTS, WEB, drawing
 from archc.spaces.supernet import Supernet
 
-SHOWN = ("eval_accuracy", "held_out", "epochs", "params", "macs", "seconds", "device")
+SHOWN = ("eval_accuracy", "held_out", "params", "macs", "seconds")
 """Of the training's result."""
 
 
