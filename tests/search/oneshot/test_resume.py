@@ -12,24 +12,15 @@ import torch
 from archc.cli.main import main
 from archc.search.choices import Choices
 from archc.search.oneshot import course as course_module
-from archc.search.oneshot import darts, enas, single_path
-from archc.search.oneshot.budget import Budget
+from archc.search.oneshot import single_path
 from archc.search.oneshot.course import Course
 from archc.search.oneshot.derive import derive
-from archc.search.oneshot.feed import Feed
 from archc.search.oneshot.outcome import OneShotResult
 from archc.search.strategy import SearchError
 from archc.spaces.points import graph_of
 from archc.spaces.space import Request, Space
-from tests.search.oneshot.tiny import digits, tiny_net, tiny_recipe, tiny_space
-
-CPU = torch.device("cpu")
-SETTINGS: dict[str, Any] = {
-    "darts": darts.Darts(lr=0.03),
-    "darts 2": darts.Darts(lr=0.03, order=2),
-    "enas": enas.Enas(steps=4, candidates=3, examples=300),
-    "single-path": single_path.SinglePath(trials=100, population=8, sample=3, examples=100),
-}
+from tests.search.oneshot.searching import SETTINGS, plain_feed, plain_history, searched
+from tests.search.oneshot.tiny import tiny_net, tiny_space
 
 
 class Stopped(Exception):
@@ -42,13 +33,12 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(course_module, "SAVE_EVERY", 0.0)  # after every step
 
 
-def searched(
+def stopped(
     folder: Path, name: str, directory: Path, stop: int = 0
 ) -> tuple[OneShotResult, list[torch.Tensor]]:
     """What a search ends in, and the weights then. stop: the batch of weights in whose place it stops, by count."""
-    net = tiny_net(folder)
-    feed = Feed(digits(), tiny_recipe(), CPU)
-    plain, taken = feed.weights, 0
+    feed, taken = plain_feed(), 0
+    plain = feed.weights
 
     def counted(step: int) -> Any:
         nonlocal taken
@@ -58,18 +48,7 @@ def searched(
         return plain(step)
 
     feed.weights = counted  # type: ignore[method-assign]  # a stop between two steps
-    course = Course(Budget(epochs=1.3), CPU, directory=directory)
-    settings = SETTINGS[name]
-    if name.startswith("darts"):
-        result = darts.search(net, feed, tiny_recipe(), settings, course)
-    else:
-        module = enas if name == "enas" else single_path
-        result = module.search(net, feed, tiny_recipe(), settings, course, Choices(tiny_space(folder)))
-    return result, [v.clone() for v in net.state_dict().values()]
-
-
-def plain_history(result: OneShotResult) -> list[dict[str, Any]]:
-    return [{k: v for k, v in line.items() if k != "seconds"} for line in result.history]
+    return searched(folder, name, directory, feed)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -77,7 +56,7 @@ def test_it_goes_on_as_if_never_stopped(tmp_path: Path, name: str) -> None:
     whole, weights = searched(tmp_path, name, tmp_path / "whole")
     for stop in (1, 2, 5, 7):  # each from where the last one came to
         with pytest.raises(Stopped):
-            searched(tmp_path, name, tmp_path / "stopped", stop)
+            stopped(tmp_path, name, tmp_path / "stopped", stop)
     again, same = searched(tmp_path, name, tmp_path / "stopped")
     assert again.point == whole.point and again.steps == whole.steps
     assert plain_history(again) == plain_history(whole) and again.shares == whole.shares
