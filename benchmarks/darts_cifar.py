@@ -41,8 +41,10 @@ from archc.train.ranks import Ranks, ranks
 from archc.train.recipe import Recipe, load_recipe, parse_recipe
 from archc.train.session import run
 
-CALIBRATION = (0.2, 0.6)
-"""Epochs of two short runs, whose difference tells the speed, and the rest the time to start."""
+SHORTEST = 0.2
+"""Epochs of the shortest training that is timed; what it takes more than its share of a longer one is its start."""
+LONGER = 0.05
+"""What a longer one must take more, as a share of the time to be filled."""
 
 
 @dataclass(frozen=True)
@@ -106,12 +108,21 @@ def train(name: str, graph: Graph, recipe: Recipe, data: Dataset, found: Ranks) 
 def epochs_within(
     seconds: float, graph: Graph, options: argparse.Namespace, data: Dataset, found: Ranks
 ) -> int:
-    """How many epochs of a network fit into a time."""
-    short, long = (
-        train("", graph, training_recipe(options, found.device, e), data, found).seconds for e in CALIBRATION
-    )
-    epoch = max(1e-3, (long - short) / (CALIBRATION[1] - CALIBRATION[0]))
-    start = max(0.0, short - CALIBRATION[0] * epoch)
+    """How many epochs of a network fit into a time, by trainings three times as long until they differ enough."""
+
+    def timed(epochs: float) -> float:
+        return train("", graph, training_recipe(options, found.device, epochs), data, found).seconds
+
+    length = SHORTEST
+    timed(length)  # what the first training of a process starts, the others find
+    short = timed(length)
+    while True:
+        length *= 3
+        more = timed(length) - short
+        if more > LONGER * seconds or length > 10:
+            break
+    epoch = max(1e-3, more / (length - SHORTEST))
+    start = max(0.0, short - SHORTEST * epoch)
     say(f"an epoch of the found cell takes {epoch:.2f} s, a start {start:.1f} s")
     return max(1, int((seconds - start) / epoch))
 
