@@ -86,7 +86,10 @@ def networks_per_second(seconds: float = 3.0) -> tuple[float, float]:
 
 def main(quick: bool = False) -> None:
     repeat = 3 if quick else 7
-    cold, bare = in_turn(COLD, repeat), in_turn({"": "print(1)"}, repeat)[""]
+    cold = {
+        name: statistics.median(times) for name, times in in_turn({**COLD, "": "print(1)"}, repeat).items()
+    }
+    bare = cold.pop("")
     again = in_process(repeat)
     print("| | cold, s | times archc's | in process, ms | times archc's |\n|---|--:|--:|--:|--:|")
     for name in COLD:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import statistics
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -22,12 +21,12 @@ def cold(code: str) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def in_turn(codes: Mapping[str, str], repeat: int) -> dict[str, float]:
-    """Median CPU seconds of each, a fresh process a run, run in turn."""
+def in_turn(codes: Mapping[str, str], repeat: int) -> dict[str, list[float]]:
+    """CPU seconds of each, a fresh process a run, run in turn."""
     times: dict[str, list[float]] = {name: [] for name in codes}
     for code in codes.values():  # their modules are compiled
         cold(code)
     for _ in range(repeat):
         for name, code in codes.items():
             times[name].append(cold(code))
-    return {name: statistics.median(found) for name, found in times.items()}
+    return times

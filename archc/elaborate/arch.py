@@ -13,7 +13,7 @@ from archc.elaborate.builder import Body, NeedsGraph, dead_values
 from archc.elaborate.choosers import Chooser, KeepAll, Repeatable
 from archc.elaborate.definition import Definition
 from archc.elaborate.expressions import ExpressionCompiler
-from archc.elaborate.flatten import graph_of
+from archc.elaborate.flatten import graph_of, outside_stages
 from archc.elaborate.frame import ElabFrame
 from archc.elaborate.parameters import Parameters, bind_arguments, compile_parameters
 from archc.elaborate.run import FUEL, Run
@@ -29,9 +29,13 @@ NODE_FUEL = 18
 
 @record(frozen=False)
 class Elaborated:
-    """What elaborating an arch gives: diagnostics always, a graph when there is no error."""
+    """What elaborating an arch gives: diagnostics always, a graph when there is no error.
+
+    costs: the graph's; known without a graph where only they were asked for.
+    """
 
     graph: Graph | None
+    costs: Graph | Figures | None
     diagnostics: list[Diagnostic]
     claims: list[Claimed] = field(default_factory=list)
     answers: dict[str, Any] = field(default_factory=dict)
@@ -45,23 +49,29 @@ def elaborate(
     input: tuple[int, ...] | None = None,
     chooser: Chooser | KeepAll | None = None,
     fuel: int = FUEL,
+    graph: bool = True,
 ) -> Elaborated:
-    """Build the graph of an arch. Never raises for mistakes in the spec: they are in the result."""
+    """Build the graph of an arch. Never raises for mistakes in the spec: they are in the result.
+
+    graph: without it the graph is built only where its costs or mistakes cannot be told before.
+    """
     target.module.library.caches.trim()
     run = Run(target.module.library.caches, chooser, target.module.source.name, fuel)
     state = ArchRun(target, run, input)
+    made: Graph | Figures | None = None
     try:
-        graph = state.build(arguments or {})
+        made = state.build(arguments or {}, graph)
     except Failure as failure:
-        graph = None
         if failure.diagnostic is not None:
             run.diagnostics.append(failure.diagnostic)
     except Fatal as fatal:
-        graph = None
         run.diagnostics.append(fatal.diagnostic)
     if any(d.severity == "error" for d in run.diagnostics):
-        graph = None
-    return Elaborated(graph, run.diagnostics, state.claims, getattr(chooser, "answers", {}), fuel - run.fuel)
+        made = None
+    return Elaborated(
+        made if isinstance(made, Graph) else None, made, run.diagnostics, state.claims,
+        getattr(chooser, "answers", {}), fuel - run.fuel,
+    )  # fmt: skip
 
 
 @record(frozen=False)
@@ -165,15 +175,17 @@ class ArchRun:
 
     # ------------------------------------------------------------ parameters
 
-    def build(self, given: dict[str, Any]) -> Graph | None:
-        """Bind the parameters, run the body, and finish the graph."""
+    def build(self, given: dict[str, Any], graph: bool = True) -> Graph | Figures | None:
+        """Bind the parameters, run the body, and finish the graph, or its figures where they will do."""
         self.execute(given)
         if self.run.failed:
             return None
         self._warn_of_no_layers()
         self._warn_of_unread_sets()
         self.run.spend(NODE_FUEL * self.body.node_count, self.target.span)
-        return self._graph()
+        if graph or outside_stages(self.body, self.ordinals):
+            return self._graph()
+        return self.figures()
 
     def execute(self, given: dict[str, Any]) -> None:
         """Everything but the graph: its body is complete, and its claims are made."""

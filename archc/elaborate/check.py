@@ -8,13 +8,12 @@ from typing import Any
 from archc.diagnostics import Diagnostic
 from archc.diagnostics.record import record
 from archc.elaborate.arch import Elaborated, elaborate
-from archc.elaborate.arch_statements import METRICS, Claimed
+from archc.elaborate.arch_statements import METRICS, Claimed, Costs
 from archc.elaborate.choosers import RandomChooser
 from archc.elaborate.definition import Definition, definition
 from archc.elaborate.module import Module
 from archc.elaborate.run import FUEL, MAX_DIAGNOSTICS
 from archc.elaborate.values import Failure, Rejected
-from archc.ir import Graph
 from archc.syntax import ast
 
 SAMPLES = 20
@@ -47,7 +46,7 @@ def check_module(module: Module, only: str | None = None) -> list[Diagnostic]:
             continue
         result = try_elaborate(target, tank)
         found.add(result.diagnostics)
-        if result.graph is not None:
+        if result.costs is not None:
             found.add(claim_problems(target, result, tank))
         if tank.left < 0 or len(found.diagnostics) > MAX_DIAGNOSTICS:
             break
@@ -67,8 +66,8 @@ class Tank:
     left: int = FUEL
 
     def elaborate(self, target: Definition, **options: Any) -> Elaborated:
-        """`elaborate` on what is left, FUEL at the most."""
-        result = elaborate(target, fuel=min(self.left, FUEL), **options)
+        """`elaborate` on what is left, FUEL at the most; no graph, as costs are all that is claimed."""
+        result = elaborate(target, fuel=min(self.left, FUEL), graph=False, **options)
         self.left -= result.spent
         return result
 
@@ -119,23 +118,23 @@ def try_elaborate(target: Definition, tank: Tank) -> Elaborated:
             return tank.elaborate(target, chooser=RandomChooser(0, index))
         except Rejected:
             continue
-    return result or Elaborated(None, [])
+    return result or Elaborated(None, None, [])
 
 
 def claim_problems(target: Definition, result: Elaborated, tank: Tank | None = None) -> list[Diagnostic]:
     """The `expect`s that do not hold."""
     found: list[Diagnostic] = []
     tank = tank or Tank()
-    assert result.graph is not None  # the caller checked
+    assert result.costs is not None  # the caller checked
     for claimed in result.claims:
-        graph: Graph | None = result.graph
+        costs: Costs | None = result.costs
         if claimed.overrides:
             arguments = {k: v for k, v in claimed.overrides.items() if k != "input"}
             other = tank.elaborate(target, arguments=arguments, input=claimed.overrides.get("input"))
             found += [_of_override(d, claimed) for d in other.diagnostics if d.severity == "error"]
-            graph = other.graph
-        if graph is not None:
-            found += _differences(claimed, graph)
+            costs = other.costs
+        if costs is not None:
+            found += _differences(target.name, claimed, costs)
     return found
 
 
@@ -151,17 +150,17 @@ def _of_override(diagnostic: Diagnostic, claimed: Claimed) -> Diagnostic:
     )
 
 
-def _differences(claimed: Claimed, graph: Graph) -> list[Diagnostic]:
+def _differences(name: str, claimed: Claimed, costs: Costs) -> list[Diagnostic]:
     found = []
     for claim in claimed.statement.claims:
-        actual = METRICS[claim.metric](graph)
+        actual = METRICS[claim.metric](costs)
         if holds(actual, claim.value, claim.truncated):
             continue
         source = f' ("{claimed.statement.source}")' if claimed.statement.source else ""
         found.append(
             Diagnostic(
                 "E0522",
-                f"{graph.name}: {claim.metric} is {actual:,}, not {claim.value.text}{source}",
+                f"{name}: {claim.metric} is {actual:,}, not {claim.value.text}{source}",
                 claim.span,
                 f"it is {actual:,}",
                 notes=_off(actual, claim.value),

@@ -94,7 +94,7 @@ class Flattener:
     def _resolve(self, item: NodeItem, ordinal: int) -> Op:
         """drop_path learns its place among the stage repetitions here, where their number is known."""
         op: Any = item.op
-        if op.name != "drop_path" or op.schedule == "const":
+        if not _counts_repetitions(op):
             return item.op
         if ordinal < 0:
             raise self._in_no_stage(op.schedule, item.span)
@@ -119,6 +119,30 @@ class Flattener:
                 frames=(Frame(", ".join(frames)),) if frames else (),
             )
         )
+
+
+def _counts_repetitions(op: Any) -> bool:
+    return bool(op.name == "drop_path" and op.schedule != "const")
+
+
+def outside_stages(body: Body, ordinals: dict[int, int]) -> bool:
+    """Whether a drop_path that counts repetitions is in none, which `Flattener` refuses."""
+    seen: set[int] = set()
+
+    def within(items: list[Item]) -> bool:
+        for item in items:
+            if isinstance(item, NodeItem):
+                if _counts_repetitions(item.op):
+                    return True
+            elif isinstance(item, InstanceItem) and id(item.template) not in seen:
+                seen.add(id(item.template))
+                if within(item.template.items):
+                    return True
+        return False
+
+    return within(
+        [i for i in body.items if isinstance(i, NodeItem | InstanceItem) and i.scope not in ordinals]
+    )
 
 
 def _value_count(items: list[Item], inputs: int) -> int:

@@ -11,12 +11,13 @@ import pytest
 
 import archc
 from archc.diagnostics import ArchError
-from archc.elaborate import library, library_names, pricing
+from archc.elaborate import arch, library, library_names, pricing
 from archc.elaborate.arch import draw, elaborate
 from archc.elaborate.choosers import RandomChooser
 from archc.elaborate.definition import Definition, definition
 from archc.elaborate.priced_section import PricedSection
 from archc.elaborate.values import Rejected
+from archc.ops.base import FREE
 from archc.ops.symbolic import Symbol, Trace, Untraceable
 from archc.spaces.space import Request, Space
 
@@ -114,6 +115,22 @@ def test_networks_cost_the_same_at_other_sizes(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(set(LIBRARY) - set(ONE_A_FILE)))
 def test_all_networks_cost_the_same_at_other_sizes(name: str) -> None:
     sizes_agree(name)
+
+
+def test_costs_need_no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    targets = [definition(library().shipped(path), name) for name, path in library().names().items()]
+    made = {target.name: elaborate(target) for target in targets}
+    monkeypatch.setattr(arch, "graph_of", None)
+    compared = 0
+    for target in targets:
+        graph = made[target.name].graph
+        if graph is not None and graph.train_only_cost == FREE:
+            found = elaborate(target, graph=False)
+            assert found.graph is None
+            assert found.costs is not None
+            assert found.costs.cost == graph.cost, target.name
+            compared += 1
+    assert compared > 100
 
 
 def test_formulas_serve_most_applications() -> None:
