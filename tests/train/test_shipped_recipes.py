@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from archc.cli.main import main
+from archc.ops.regularize import DropPath
 from archc.train.datasets import DataError
 from archc.train.journal import read_journal
 from archc.train.prepare import prepare
@@ -116,6 +117,18 @@ def test_the_papers_rates_are_theirs() -> None:
             "darts_cifar": 0.025,
         }
     )  # fmt: skip
+
+
+def test_a_recipe_gives_a_network_the_arguments_it_has() -> None:
+    recipe = load_recipe("cifar10_strong", ["data.name=synthetic", "data.examples=40"])
+
+    def rates(spec: str, **arguments: float) -> list[float]:
+        nodes = prepare(spec, recipe, arguments).graph.nodes
+        return [n.op.effective_rate for n in nodes if isinstance(n.op, DropPath)]
+
+    assert rates("cifar_nf_resnet_16") == pytest.approx([0.1 * i / 15 for i in range(15)])
+    assert rates("cifar_nf_resnet_16", drop=0.0) == [0] * 15
+    assert rates("cifar_resnet9") == []
 
 
 def test_a_recipe_without_its_data_says_what_to_give() -> None:
