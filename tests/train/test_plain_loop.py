@@ -18,12 +18,14 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from archc.backends import torch_module
+from archc.elaborate import load
 from archc.train import session
 from archc.train.batches import Batches
 from archc.train.datasets import Split
 from archc.train.journal import read_journal
 from archc.train.ranks import Ranks
 from archc.train.seeds import seed_of
+from benchmarks.plain_cifar import ResNet9
 from tests.train.tiny import tiny_data, tiny_graph, tiny_recipe
 
 PLAIN: dict[str, Any] = {"noise": 0, "flip": "none", "crop": 0, "mixup": 0}
@@ -128,3 +130,14 @@ def test_a_run_is_the_plain_loop(kind: str, clipping: float, tmp_path: Path) -> 
         saved = load_file(tmp_path / "run" / f"{name}.safetensors")
         for key, value in theirs.state_dict().items():
             torch.testing.assert_close(saved[key], value, rtol=1e-4, atol=1e-6)
+
+
+def test_resnet9_is_the_plain_network_and_starts_as_it_does() -> None:
+    torch.manual_seed(0)
+    ours = torch_module.compile(load("cifar_resnet9", width=4)).eval()
+    torch.manual_seed(0)
+    plain = ResNet9(4).eval()
+    for value, same in zip(ours.state_dict().values(), plain.state_dict().values(), strict=True):
+        torch.testing.assert_close(value, same)
+    x = torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(ours(x), plain(x))
