@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from archc.diagnostics import Source, Span
 from archc.elaborate.definition import Definition as Target
@@ -13,6 +11,7 @@ from archc.elaborate.signature import is_tensor_param, primitive
 from archc.elaborate.targets import target_names
 from archc.syntax import ast
 from archc.syntax.parse import parse
+from archc.syntax.walk import walk
 
 RULES = {
     "round": "round: to the nearest, halves to even",
@@ -46,17 +45,6 @@ class Definition:
 def tree_of(source: Source) -> ast.File:
     """The syntax tree of a source."""
     return parse(source)[0]
-
-
-def walk(node: Any) -> Iterator[ast.Syntax]:
-    """A piece of syntax and all it holds, outermost first."""
-    if isinstance(node, tuple):
-        for item in node:
-            yield from walk(item)
-    elif isinstance(node, ast.Syntax):
-        yield node
-        for f in fields(node):
-            yield from walk(getattr(node, f.name))
 
 
 def definition_around(span: Span) -> Definition | None:

@@ -36,7 +36,7 @@ def apply_primitive(
                 args = {**args, name: value}
     try:
         entry = _entry(run, target, args, op, span)
-        shapes = tuple([t.shape for t in tensors])
+        shapes = (tensors[0].shape,) if len(tensors) == 1 else tuple([t.shape for t in tensors])
         found = None if run.traced else entry.results.get(shapes)
         if found is None:
             shape = entry.op.shape(*shapes)
@@ -57,7 +57,8 @@ def apply_primitive(
 def _entry(run: Run, target: PrimitiveTarget, args: dict[str, Any], op: OpValue, span: Span) -> OpEntry:
     if run.traced:
         return _made(target, args, span)
-    key = (target.name, *[(n, key_of(v)) for n, v in sorted(args.items())])
+    given = args.items() if len(args) < 2 else sorted(args.items())
+    key = (target, *[(n, key_of(v)) for n, v in given])
     entry = run.caches.ops.get(key)
     if entry is None:
         entry = run.caches.ops[key] = _made(target, args, span)

@@ -129,7 +129,6 @@ class Body:
     inputs: tuple[Tensor, ...]  # the caller's tensors; value ids 0 … len - 1 here
     items: list[Item] = field(default_factory=list)
     value_count: int = 0
-    spent: Cost = FREE  # of all but the priced items
     terms: list[int] = field(default_factory=lambda: [0] * 5)  # of the priced items, in the order of Cost
     node_count: int = 0
     reads_std: bool = False
@@ -143,7 +142,21 @@ class Body:
     @property
     def cost(self) -> Cost:
         """The sum of all items."""
-        return self.spent + Cost(*self.terms) if self.terms[0] or any(self.terms) else self.spent
+        params, buffers, macs, flops, activations = self.terms
+        for item in self.items:
+            if isinstance(item, NodeItem):
+                cost = item.cost
+            elif isinstance(item, InstanceItem):
+                cost = item.template.cost
+            else:
+                continue
+            if cost is not FREE:
+                params += cost.params
+                buffers += cost.buffers
+                macs += cost.macs
+                flops += cost.flops
+                activations += cost.activations
+        return Cost(params, buffers, macs, flops, activations)
 
     def add_node(
         self,
@@ -158,9 +171,8 @@ class Body:
     ) -> Tensor:
         value = self.value_count
         self.value_count += 1
-        refs = tuple([t.ref for t in inputs])
+        refs = (inputs[0].ref,) if len(inputs) == 1 else tuple([t.ref for t in inputs])
         self.items.append(NodeItem(op, refs, shapes, shape, cost, hint, span, scope, value))
-        self.spent += cost
         self.node_count += 1
         return Tensor(self, value, shape)
 
@@ -186,7 +198,6 @@ class Body:
         self.items.append(
             InstanceItem(template, tuple([t.ref for t in inputs]), hint, span, scope, merge, value)
         )
-        self.spent += template.cost
         self.node_count += template.node_count
         return [
             Tensor(self, value + i, shape, template.tainted[i]) for i, shape in enumerate(template.shapes)

@@ -305,6 +305,8 @@ class ExpressionCompiler:
 
         def apply(f: ElabFrame) -> Any:
             value, op = sides(f, left, right)
+            if type(value) is Tensor and type(op) is OpValue:
+                return f.run.apply(f, op, [value], span, hint)
             if is_op(value):
                 if not is_op(op):
                     message = f"`->` needs an op on its right, not {show(op)}"

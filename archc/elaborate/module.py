@@ -197,7 +197,7 @@ class Module:
     def ambient_names(self) -> frozenset[str]:
         """Ambient parameters that some visible op or block declares."""
         if self._ambients is None:
-            found = primitive_ambients()
+            found = set(primitive_ambients())
             for module in self.family():
                 found |= module._own_ambients()
             self._ambients = frozenset(found)

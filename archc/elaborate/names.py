@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from archc.diagnostics import Diagnostic, Span
@@ -16,6 +16,7 @@ from archc.elaborate.statements import ARCH_ONLY, assigned_names, misplaced
 from archc.elaborate.targets import target_names
 from archc.elaborate.values import MISSING, Failure, OpValue
 from archc.syntax import ast
+from archc.syntax.walk import parts
 
 
 def static_problems(module: Module) -> list[Diagnostic]:
@@ -139,9 +140,8 @@ class _Checker:
         elif isinstance(node, ast.Syntax):
             if isinstance(node, ast.Call):
                 self._keywords(node, names)
-            for f in fields(node):
-                if f.name not in ("span", "name_span"):
-                    self.visit(getattr(node, f.name), names)
+            for part in parts(node):
+                self.visit(part, names)
 
     def _name(self, node: ast.Name, names: frozenset[str]) -> None:
         if node.id in names:

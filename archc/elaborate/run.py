@@ -196,7 +196,9 @@ class Run:
         """An op value applied to its tensors (`tensors -> op`); a list may feed one list parameter."""
         self.spend(2, span)
         if isinstance(op, OpValue):
-            return self._apply_target(frame, op, self._arrange(op.target, tensors), span, hint, merge)
+            if op.target.many:
+                tensors = self._arrange(op.target, tensors)
+            return self._apply_target(frame, op, tensors, span, hint, merge)
         if isinstance(op, Composition):
             if self.priced and len(self.bodies) == 1 and op.steps and all(type(t) is Tensor for t in tensors):
                 return priced(
@@ -228,14 +230,9 @@ class Run:
         return value
 
     def _arrange(self, target: Target, tensors: list[Any]) -> list[Any]:
-        """Match the tensors of a pipe to the target's parameters; the count is checked later."""
-        if (
-            len(target.tensors) == 1
-            and target.tensors[0].many
-            and not (len(tensors) == 1 and isinstance(tensors[0], list | tuple))
-        ):
-            return [tensors]
-        return tensors
+        """Match the tensors of a pipe to a target with a list of them; the count is checked later."""
+        listed = len(tensors) == 1 and isinstance(tensors[0], list | tuple)
+        return [tensors] if len(target.tensors) == 1 and not listed else tensors
 
     def _apply_target(
         self, frame: ElabFrame, op: OpValue, tensors: list[Any], span: Span, hint: str, merge: bool
@@ -250,8 +247,9 @@ class Run:
                     self.spend(len(tensors[i]), span)
         ambient = frame.ambient if op.captured is None else op.captured
         if isinstance(target, PrimitiveTarget):
-            flat = [t for value in tensors for t in (value if type(value) is list else (value,))]
-            return apply_primitive(self, frame, target, op, flat, ambient, span, hint or target.name)
+            if target.many:
+                tensors = [t for value in tensors for t in (value if type(value) is list else (value,))]
+            return apply_primitive(self, frame, target, op, tensors, ambient, span, hint or target.name)
         if isinstance(target, BlockTarget):
             name = hint or target.name
             if self.priced and len(self.bodies) == 1:

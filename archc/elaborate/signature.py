@@ -55,11 +55,13 @@ class Target:
     by_name: dict[str, SigParam] = field(init=False)
     tensor_names: frozenset[str] = field(init=False)
     ambients: tuple[str, ...] = field(init=False)
+    many: bool = field(init=False)  # a list of tensors is among the parameters
 
     def __post_init__(self) -> None:
         self.by_name = {p.name: p for p in self.params}
         self.tensor_names = frozenset(t.name for t in self.tensors)
         self.ambients = tuple(p.name for p in self.params if p.ambient)
+        self.many = any(t.many for t in self.tensors)
 
     def signature(self) -> str:
         """`conv(x, channels, kernel = 1, …)` for messages."""
@@ -95,9 +97,10 @@ def primitive_names() -> list[str]:
     return [name for name, cls in registry().items() if cls.written]
 
 
-def primitive_ambients() -> set[str]:
+@cache
+def primitive_ambients() -> frozenset[str]:
     """Ambient parameters that some primitive declares."""
-    return {name for cls in registry().values() for name in ambient_names(cls)}
+    return frozenset(name for cls in registry().values() for name in ambient_names(cls))
 
 
 @cache

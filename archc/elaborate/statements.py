@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import Diagnostic, Span, did_you_mean
@@ -26,6 +25,7 @@ from archc.elaborate.values import (
     tensors_in,
 )
 from archc.syntax import ast
+from archc.syntax.walk import walk
 
 if TYPE_CHECKING:
     from archc.elaborate.module import Module
@@ -57,15 +57,7 @@ def assigned_names(body: Iterable[ast.Stmt]) -> Iterator[str]:
 
 def name_nodes(node: Any) -> Iterator[ast.Name]:
     """Every mention of a name in an expression or statement."""
-    if isinstance(node, ast.Name):
-        yield node
-    elif isinstance(node, tuple):
-        for item in node:
-            yield from name_nodes(item)
-    elif isinstance(node, ast.Syntax):
-        for f in fields(node):
-            if f.name not in ("span", "name_span"):
-                yield from name_nodes(getattr(node, f.name))
+    return (n for n in walk(node) if isinstance(n, ast.Name))
 
 
 def free_names(node: Any) -> Iterator[str]:

@@ -131,8 +131,10 @@ class OpValue:
 
     @property
     def key(self) -> Any:
-        args = tuple(sorted((name, key_of(value)) for name, value in self.args.items()))
-        return ("op", self.target, args, self.captured if self.args else None)
+        if not self.args:
+            return ("op", self.target)
+        args = tuple(sorted([(name, key_of(value)) for name, value in self.args.items()]))
+        return ("op", self.target, args, self.captured)
 
 
 @record
@@ -215,9 +217,12 @@ class Function:
         return ("fn", self)
 
 
+_OPS = (OpValue, Composition, Mixture)
+
+
 def is_op(value: Any) -> bool:
     """Can be applied to tensors."""
-    return isinstance(value, OpValue | Composition | Mixture)
+    return isinstance(value, _OPS)
 
 
 def is_open(value: Any) -> bool:

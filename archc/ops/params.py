@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import re
+import sys
 import types
 import typing
 from collections.abc import Callable
 from functools import cache
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin
 
 from archc.diagnostics import nearest
 from archc.diagnostics.record import record
@@ -66,7 +68,7 @@ def param(
 @cache
 def parameters_of(cls: Any) -> tuple[Parameter, ...]:
     """The parameters of an op class, in declaration order, hidden ones included."""
-    hints = get_type_hints(cls)
+    hints = {f.name: _annotation(cls, f) for f in dataclasses.fields(cls)}
     return tuple(
         Parameter(
             f.name,
@@ -81,6 +83,18 @@ def parameters_of(cls: Any) -> tuple[Parameter, ...]:
         )
         for f in dataclasses.fields(cls)
     )
+
+
+def _annotation(cls: Any, field: dataclasses.Field[Any]) -> Any:
+    """What a field's annotation says, as `get_type_hints`, which would also read those of the class variables."""
+    home = next(c for c in cls.__mro__ if field.name in inspect.get_annotations(c))
+    return _read_annotation(field.type, home.__module__) if isinstance(field.type, str) else field.type
+
+
+@cache
+def _read_annotation(text: str, module: str) -> Any:
+    # text of this package: ops are its own, and no text of a spec comes here
+    return eval(text, vars(sys.modules[module]))
 
 
 def ambient_names(cls: Any) -> list[str]:
