@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from archc.cli.files import write_file
-from archc.cli.options import graph_options, load_graph, spec_argument
+from archc.cli.options import takes_graph
+
+if TYPE_CHECKING:
+    from archc.ir.graph import Graph
 
 EPILOG = """\b
 Examples:
@@ -20,20 +23,16 @@ The file imports torch and nothing else; archc is not needed to run it."""
 
 
 @click.command(epilog=EPILOG)
-@spec_argument
-@graph_options
+@takes_graph
 @click.option("-o", "output", type=click.Path(dir_okay=False, path_type=Path), help="File; stdout without.")
 def command(
-    spec: str,
-    params: tuple[tuple[str, Any], ...],
-    input_: tuple[int, ...] | None,
-    sample: int | None,
+    graph: Graph,
     output: Path | None,
 ) -> None:
     """Write readable, standalone torch source."""
     from archc.backends.torch_source import emit
 
-    source = emit(load_graph(spec, params, input_, sample))
+    source = emit(graph)
     if output is None or str(output) == "-":
         click.echo(source, nl=False)
     else:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from archc.analyses.figures import shape_text
 from archc.cli.console import print_json, print_table
-from archc.cli.options import format_option, graph_options, load_graph, spec_argument
+from archc.cli.options import format_option, takes_graph
+
+if TYPE_CHECKING:
+    from archc.ir.graph import Graph
 
 EPILOG = """\b
 Examples:
@@ -22,21 +25,16 @@ much the first one's window begins before the input."""
 
 
 @click.command(epilog=EPILOG)
-@spec_argument
-@graph_options
+@takes_graph
 @format_option
 def command(
-    spec: str,
-    params: tuple[tuple[str, Any], ...],
-    input_: tuple[int, ...] | None,
-    sample: int | None,
+    graph: Graph,
     format_: str,
 ) -> None:
     """Receptive field, stride and padding at the end of each section."""
     from archc.analyses.receptive_field import section_fields
     from archc.analyses.sections import sections
 
-    graph = load_graph(spec, params, input_, sample)
     shapes = {s.name: s.shape for s in sections(graph)}
     found = section_fields(graph)
     if format_ == "json":

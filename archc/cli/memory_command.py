@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from archc.cli.console import print_json, print_table
-from archc.cli.options import format_option, graph_options, load_graph, spec_argument
+from archc.cli.options import batch_options, format_option, takes_graph
 
 if TYPE_CHECKING:
     from archc.ir.graph import Graph
@@ -24,15 +24,8 @@ and optimiser state. What kernels allocate for themselves comes on top."""
 
 
 @click.command(epilog=EPILOG)
-@spec_argument
-@graph_options
-@click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Examples at once.")
-@click.option(
-    "--dtype",
-    type=click.Choice(["float32", "float16", "bfloat16", "float64"]),
-    default="float32",
-    show_default=True,
-)
+@takes_graph
+@batch_options
 @click.option(
     "--optimiser",
     type=click.Choice(["none", "sgd", "momentum", "adam"]),
@@ -44,10 +37,7 @@ and optimiser state. What kernels allocate for themselves comes on top."""
 )
 @format_option
 def command(
-    spec: str,
-    params: tuple[tuple[str, Any], ...],
-    input_: tuple[int, ...] | None,
-    sample: int | None,
+    graph: Graph,
     batch: int,
     dtype: str,
     optimiser: str,
@@ -57,7 +47,6 @@ def command(
     """Memory of inference and of a training step."""
     from archc.analyses.memory import inference_memory, training_memory
 
-    graph = load_graph(spec, params, input_, sample)
     inference, training = (
         inference_memory(graph, batch, dtype),
         training_memory(graph, batch, dtype, optimiser),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -120,6 +121,31 @@ def graph_options(command: Command) -> Command:
         "--sample", type=click.IntRange(min=0), metavar="SEED", help="Answer open choices at random."
     )
     return call_options(sample(command))
+
+
+def takes_graph(command: Callable[..., None]) -> Callable[..., None]:
+    """SPEC and `graph_options`, of which the command is given the `graph` alone."""
+
+    @wraps(command)
+    def loaded(
+        spec: str,
+        params: tuple[tuple[str, Any], ...],
+        input_: tuple[int, ...] | None,
+        sample: int | None,
+        **options: Any,
+    ) -> None:
+        command(graph=load_graph(spec, params, input_, sample), **options)
+
+    return spec_argument(graph_options(loaded))
+
+
+def batch_options(command: Command) -> Command:
+    """--batch and --dtype: of what a forward pass is asked about."""
+    batch = click.option(
+        "--batch", type=click.IntRange(1), default=1, show_default=True, help="Examples at once."
+    )
+    types = click.Choice(["float32", "float16", "bfloat16", "float64"])
+    return batch(click.option("--dtype", type=types, default="float32", show_default=True)(command))
 
 
 def weights_options(command: Command) -> Command:

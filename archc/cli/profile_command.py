@@ -10,10 +10,11 @@ import click
 
 from archc.cli.console import print_json, print_table
 from archc.cli.extras import needs_torch
-from archc.cli.options import format_option, graph_options, load_graph, spec_argument
+from archc.cli.options import format_option, takes_graph
 from archc.cli.roofline_command import milliseconds
 
 if TYPE_CHECKING:
+    from archc.ir.graph import Graph
     from archc.measure.profile import Profile, Spent
 
 EPILOG = """\b
@@ -29,8 +30,7 @@ figures for it, else this machine as it is calibrated first. achieved: bound / m
 
 
 @click.command(epilog=EPILOG)
-@spec_argument
-@graph_options
+@takes_graph
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Examples of a step.")
 @click.option(
     "--dtype",
@@ -48,10 +48,7 @@ figures for it, else this machine as it is calibrated first. achieved: bound / m
 )
 @format_option
 def command(
-    spec: str,
-    params: tuple[tuple[str, Any], ...],
-    input_: tuple[int, ...] | None,
-    sample: int | None,
+    graph: Graph,
     batch: int,
     dtype: str,
     device: str,
@@ -64,7 +61,6 @@ def command(
     """Time of a training step per section, forward and backward, beside its bound."""
     from archc.analyses.roofline import device as device_named
 
-    graph = load_graph(spec, params, input_, sample)
     on = device_named(device_file) if device_file else None
     with needs_torch("profile"):
         from archc.measure.bench import has_device

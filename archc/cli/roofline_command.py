@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archc.cli.console import print_json, print_table
-from archc.cli.options import format_option, graph_options, load_graph, spec_argument
+from archc.cli.options import batch_options, format_option, takes_graph
 
 if TYPE_CHECKING:
     from archc.analyses.roofline import OpTime
@@ -28,8 +28,7 @@ is TOML: bandwidth = 4.8e12, overhead = 3e-6, and [peak] with float32 = 67e12 an
 
 
 @click.command(epilog=EPILOG)
-@spec_argument
-@graph_options
+@takes_graph
 @click.option(
     "--device",
     "device_",
@@ -38,23 +37,14 @@ is TOML: bandwidth = 4.8e12, overhead = 3e-6, and [peak] with float32 = 67e12 an
     metavar="NAME|FILE",
     help="h200, h100, a100, cpu or a TOML file.",
 )
-@click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Examples at once.")
-@click.option(
-    "--dtype",
-    type=click.Choice(["float32", "float16", "bfloat16", "float64"]),
-    default="float32",
-    show_default=True,
-)
+@batch_options
 @click.option("--ops", type=click.IntRange(0), default=10, show_default=True, help="Slowest ops to list.")
 @click.option(
     "--measure", is_flag=True, help="Run the network on this machine too, and show how far off the bound is."
 )
 @format_option
 def command(
-    spec: str,
-    params: tuple[tuple[str, Any], ...],
-    input_: tuple[int, ...] | None,
-    sample: int | None,
+    graph: Graph,
     device_: str,
     batch: int,
     dtype: str,
@@ -65,7 +55,6 @@ def command(
     """Arithmetic intensity and a lower bound on time, per op."""
     from archc.analyses.roofline import device, roofline
 
-    graph = load_graph(spec, params, input_, sample)
     on = device(device_)
     times = roofline(graph, on, batch, dtype)
     latency = _measured(graph, batch, dtype) if measure else None

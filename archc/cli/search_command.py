@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,7 @@ from archc.cli.one_shot import NAMES, search_one_shot
 from archc.cli.options import format_option, parse_parameter
 from archc.cli.sample_command import request_options, space_argument
 from archc.cli.search_progress import Live
+from archc.cli.training import data_problems
 from archc.diagnostics import ArchError
 
 if TYPE_CHECKING:
@@ -170,7 +169,7 @@ def command(**given: Any) -> None:
             if given["strategy"] in NAMES:
                 search_one_shot(click.get_current_context(), given, changes_of(given))
                 return
-            with _training_problems():
+            with data_problems():
                 _search(given)
     except SearchError as error:
         raise click.ClickException(str(error)) from None
@@ -268,26 +267,6 @@ def changes_of(given: dict[str, Any]) -> tuple[str, ...]:
     if given["epochs"]:
         changes.append(f"epochs={given['epochs']:g}")
     return (*changes, *given["changes"])
-
-
-@contextmanager
-def _training_problems() -> Iterator[None]:
-    """Mistakes in recipes and data, as messages; nothing where torch is not needed and not there."""
-    from importlib.util import find_spec
-
-    if find_spec("torch") is None or find_spec("numpy") is None:
-        yield
-        return
-    from archc.train.recipe import RecipeError
-
-    try:
-        yield
-    except RecipeError as error:
-        raise click.ClickException(str(error)) from None
-    except Exception as error:
-        if type(error).__name__ == "DataError":
-            raise click.ClickException(str(error)) from None
-        raise
 
 
 def _executor(given: dict[str, Any]) -> Executor:

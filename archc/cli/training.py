@@ -15,6 +15,18 @@ EXTRA = ("torch", "safetensors", "numpy")
 
 
 @contextmanager
+def data_problems() -> Iterator[None]:
+    """Turns mistakes in recipes and data into messages."""
+    from archc.train.faults import DataError
+    from archc.train.recipe import RecipeError
+
+    try:
+        yield
+    except (RecipeError, DataError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@contextmanager
 def training_problems(ctx: click.Context) -> Iterator[None]:
     """Turns what a run raises into messages, and exit codes 1, 3 (diverged) and 75 (stopped, to be resumed)."""
     from importlib.util import find_spec
@@ -23,15 +35,14 @@ def training_problems(ctx: click.Context) -> Iterator[None]:
         if find_spec(module) is None:
             raise click.ClickException(f"this needs {module}: pip install 'archc[train]'")
     from archc.train.checkpoint import Damaged
-    from archc.train.datasets import DataError
     from archc.train.ranks import LostRank
-    from archc.train.recipe import RecipeError
     from archc.train.session import SessionError
     from archc.train.trainer import Diverged, Interrupted, Mismatch
 
     try:
-        yield
-    except (RecipeError, DataError, SessionError, Mismatch, Damaged) as error:
+        with data_problems():
+            yield
+    except (SessionError, Mismatch, Damaged) as error:
         raise click.ClickException(str(error)) from None
     except Diverged as error:
         fail(f"{error}\n  = help: a lower optim.lr, or clipping: --set optim.agc=0.02")

@@ -14,6 +14,12 @@ from archc.ops.symbolic import Symbol, Untraceable
 MAX_INT = 2**63
 MAX_LIST = 65_536
 
+
+def too_long(size: int) -> str:
+    """What is said of a range of more than MAX_LIST items."""
+    return f"a range of {size:,} items is too long"
+
+
 _SIMPLE: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
     "-": operator.sub,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from archc.elaborate.arithmetic import MAX_LIST, equal, is_number
+from archc.elaborate.arithmetic import MAX_LIST, equal, is_number, too_long
 from archc.elaborate.values import Function, key_of, show, type_name
 
 
@@ -25,7 +25,7 @@ def _items(name: str, value: Any) -> list[Any]:
         return list(value)
     if isinstance(value, range):
         if len(value) > MAX_LIST:
-            raise BadArgument(f"{name}: a range of {len(value):,} items is too long (at most {MAX_LIST:,})")
+            raise BadArgument(f"{name}: {too_long(len(value))} (at most {MAX_LIST:,})")
         return list(value)
     raise BadArgument(f"{name} needs a list, not {type_name(value)}")
 

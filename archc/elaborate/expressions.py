@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from archc.diagnostics import Span
 from archc.elaborate import arithmetic, fast
-from archc.elaborate.arithmetic import MAX_LIST, Interval, interval, is_number
+from archc.elaborate.arithmetic import MAX_LIST, Interval, interval, is_number, too_long
 from archc.elaborate.builtins import FLATTEN
 from archc.elaborate.frame import ElabFrame
 from archc.elaborate.operators import (
@@ -197,9 +197,7 @@ class ExpressionCompiler:
                 raise Untraceable  # how long it is decides what comes after
             if type(low) is int and type(high) is int:
                 if high - low >= MAX_RANGE:
-                    raise fail(
-                        "E0904", f"a range of {high - low:,} items is too long", span, "too long to walk"
-                    )
+                    raise fail("E0904", too_long(high - low), span, "too long to walk")
                 return range(low, high + 1 if inclusive else high)
             return interval(low, high, inclusive, span)
 

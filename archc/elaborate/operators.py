@@ -8,7 +8,7 @@ from typing import Any
 from archc.diagnostics import Span
 from archc.diagnostics.record import record
 from archc.elaborate import arithmetic
-from archc.elaborate.arithmetic import LIMITS, MAX_LIST, is_number
+from archc.elaborate.arithmetic import LIMITS, MAX_LIST, is_number, too_long
 from archc.elaborate.builder import FAILED
 from archc.elaborate.builtins import UNARY, BadArgument
 from archc.elaborate.foreign import keyword_help
@@ -250,7 +250,7 @@ def iterate(value: Any, span: Span) -> Any:
     if isinstance(value, range):
         if len(value) > MAX_LIST:
             raise fail(
-                "E0904", f"a range of {len(value):,} items is too long", span, f"at most {MAX_LIST:,}",
+                "E0904", too_long(len(value)), span, f"at most {MAX_LIST:,}",
                 ("no network needs so many turns: check the bounds",),
             )  # fmt: skip
         return value

@@ -9,7 +9,7 @@ from typing import Any
 
 from archc.diagnostics import Diagnostic, Span, nearest
 from archc.diagnostics.record import record
-from archc.elaborate.arithmetic import MAX_LIST
+from archc.elaborate.arithmetic import MAX_LIST, too_long
 from archc.elaborate.foreign import keyword_help, synonym
 from archc.elaborate.values import (
     MISSING,
@@ -241,7 +241,7 @@ def wrong_type(name: str, parameter: str, wanted: ast.TypeExpr, value: Any, at: 
     described = describe_type(wanted)
     help: tuple[str, ...] = ()
     if isinstance(value, range) and wanted.name == "list" and len(value) > MAX_LIST:
-        message = f"{name}: `{parameter}` is given a range of {len(value):,} items, which is too long"
+        message = f"{name}: `{parameter}`: {too_long(len(value))}"
         return Diagnostic("E0904", message, at, f"at most {MAX_LIST:,}")
     if wanted.name == "op" and isinstance(value, Tensor):
         help = ("pass the op itself, not its result",)

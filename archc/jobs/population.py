@@ -138,7 +138,7 @@ def train_one(network: Network) -> None:
     from archc.diagnostics import ArchError
     from archc.train.accelerators import is_fault, release
     from archc.train.checkpoint import Damaged
-    from archc.train.datasets import DataError
+    from archc.train.faults import DataError
     from archc.train.packed import reader
     from archc.train.prepare import prepare
     from archc.train.ranks import ranks

@@ -21,8 +21,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from archc.backends import torch_module
 from archc.search.training import dataset
 from archc.search.trial import Hopeless, Job
-from archc.train.datasets import DataError, Split, Stream
+from archc.train.datasets import Split, Stream
 from archc.train.decoding import Unreadable, decode
+from archc.train.faults import DataError
 
 RELUS = frozenset({torch.ops.aten.relu.default, torch.ops.aten.relu_.default, torch.ops.aten.hardtanh.default,
                    torch.ops.aten.hardtanh_.default})  # fmt: skip

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from archc.train.datasets import DataError
 from archc.train.decoding import RATIOS, TRIES
+from archc.train.faults import DataError
 from archc.train.rand_augment import FULL, OPERATIONS, brightness, colour, contrast, rand_augment
 from archc.train.recipe import Augment
 from archc.train.seeds import seed_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from archc.train.datasets import DataError
+from archc.train.faults import DataError
 from archc.train.seeds import generator
 
 

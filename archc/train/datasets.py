@@ -13,13 +13,10 @@ import torch
 from torch import Tensor
 
 from archc.train.decoding import Unreadable, View, decode
+from archc.train.faults import DataError
 from archc.train.listing import Listing
 
 SAMPLE = 1024
-
-
-class DataError(Exception):
-    """Data cannot be read, or does not fit the network; the message says which and what to do."""
 
 
 @dataclass(frozen=True)

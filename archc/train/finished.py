@@ -16,8 +16,8 @@ from archc.backends import torch_module
 from archc.ir import Graph
 from archc.ir.fingerprint import spec_hash
 from archc.ir.json_graph import from_json
-from archc.train.datasets import DataError
 from archc.train.decoding import View, decode
+from archc.train.faults import DataError
 from archc.train.feeds import HeldOut
 from archc.train.loading import load_dataset
 from archc.train.network import logits_of

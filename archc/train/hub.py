@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from archc.train.datasets import DataError
+from archc.train.faults import DataError
 
 REVISIONS = ("main", "refs/convert/parquet")
 """Where parquet files may be: as uploaded, or as the hub converts what was uploaded otherwise."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from archc.train.datasets import DataError
+from archc.train.faults import DataError
 
 NAMES = ("LOC_synset_mapping.txt", "synset_words.txt")
 """Kaggle's and Caffe's: a synset and its words on every line."""

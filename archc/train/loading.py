@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from archc.train import readers
-from archc.train.datasets import DataError, Dataset, Split, Stream, check_unreadable
+from archc.train.datasets import Dataset, Split, Stream, check_unreadable
 from archc.train.decoding import Unreadable, View, decode
+from archc.train.faults import DataError
 from archc.train.hub import download
 from archc.train.listing import Listing, Part
 from archc.train.recipe import Data

@@ -10,7 +10,8 @@ from typing import Any
 from archc.analyses.parameters import parameters
 from archc.elaborate import load
 from archc.ir import Graph
-from archc.train.datasets import DataError, Dataset
+from archc.train.datasets import Dataset
+from archc.train.faults import DataError
 from archc.train.loading import load_dataset
 from archc.train.recipe import Data, Recipe
 

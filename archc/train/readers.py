@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from archc.diagnostics import did_you_mean
-from archc.train.datasets import DataError, Split
+from archc.train.datasets import Split
+from archc.train.faults import DataError
 from archc.train.imagenet import flat_labels, readable_names
 from archc.train.listing import Files, Listing, Rows
 

@@ -22,8 +22,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from archc.train.datasets import DataError, Stream, check_unreadable
+from archc.train.datasets import Stream, check_unreadable
 from archc.train.decoding import Unreadable, decode
+from archc.train.faults import DataError
 from archc.train.seeds import seed_of
 
 UNIT = 32

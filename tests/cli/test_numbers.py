@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,8 @@ from archc.analyses.conventions import conventions, styles
 from archc.cli.count_command import CONVENTIONS
 from archc.cli.main import main
 from archc.diagnostics import ArchError
+from tests.cli.support import Run
 from tests.peers import peer
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from archc.train.augment import Augmenter, Place, crop, resized_part, rotate, square
 from archc.train.batches import Batches
-from archc.train.datasets import DataError
 from archc.train.decoding import TRIES
+from archc.train.faults import DataError
 from archc.train.rand_augment import OPERATIONS, rand_augment
 from archc.train.recipe import Augment
 from tests.peers import import_torchvision

@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 from pyarrow import parquet
 
-from archc.train.datasets import DataError, Dataset
+from archc.train.datasets import Dataset
+from archc.train.faults import DataError
 from archc.train.loading import load_dataset
 from archc.train.prepare import data_changes, prepare
 from archc.train.recipe import Data, load_recipe

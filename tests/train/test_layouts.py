@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 import pytest
 
 from archc.train import hub as hub_module
-from archc.train.datasets import DataError, Dataset, Split
+from archc.train.datasets import Dataset, Split
+from archc.train.faults import DataError
 from archc.train.hub import download
 from archc.train.loading import load_dataset
 from archc.train.prepare import data_changes

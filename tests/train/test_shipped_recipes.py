@@ -11,7 +11,7 @@ from PIL import Image
 
 from archc.cli.main import main
 from archc.ops.regularize import DropPath
-from archc.train.datasets import DataError
+from archc.train.faults import DataError
 from archc.train.journal import read_journal
 from archc.train.prepare import prepare
 from archc.train.recipe import load_recipe, recipe_names

@@ -22,8 +22,9 @@ from torch import Tensor
 
 from archc.train import session
 from archc.train.batches import Batches
-from archc.train.datasets import DataError, Dataset, Split, Stream
+from archc.train.datasets import Dataset, Split, Stream
 from archc.train.decoding import Unreadable, View, decode, middle, random_box
+from archc.train.faults import DataError
 from archc.train.feeds import HeldOut, Streamed
 from archc.train.loading import load_dataset, streams
 from archc.train.ranks import Ranks

@@ -136,7 +136,7 @@ class Course:
         for key in sorted(saved.keys() | self.identity.keys()):
             if saved.get(key) != self.identity.get(key):
                 raise SearchError(
-                    f"{self.directory} holds another search, by another {key}: take another -o, or remove it"
+                    f"{self.directory} holds another search, which differs in its {key}: take another -o, or remove it"
                 )
         return found
 

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from archc.train.augment import Augmenter, Place
 from archc.train.batches import Batches
-from archc.train.datasets import DataError, Dataset, Split
+from archc.train.datasets import Dataset, Split
+from archc.train.faults import DataError
 from archc.train.recipe import Recipe
 from archc.train.seeds import generator
 

@@ -23,7 +23,6 @@ STRATEGIES = {
 }
 SEVERAL = frozenset({"random", "grid", "nsga2", "tpe"})
 """Those that take several objectives."""
-_OWN = ("choices", "seed", "objectives")
 
 
 def make(
@@ -58,9 +57,13 @@ def make(
 
 
 def parameters(name: str) -> dict[str, Any]:
-    """A strategy's options with their defaults."""
-    found = inspect.signature(_class(name)).parameters
-    return {key: p.default for key, p in found.items() if key not in _OWN}
+    """A strategy's options with their defaults, those it hands on to what it is derived from among them."""
+    return {
+        key: parameter.default
+        for cls in reversed(_class(name).__mro__[:-1])
+        for key, parameter in inspect.signature(cls).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
 
 
 def _class(name: str) -> Any:

@@ -285,7 +285,7 @@ class Reinforce:
 
 class Ppo(Reinforce):
     """Proximal policy optimisation (arXiv:1707.06347): `rounds` steps over each batch, the ratio of probabilities
-    clipped to 1 ± clip."""
+    clipped to 1 ± clip. others: as of `Reinforce`."""
 
     name = "ppo"
 
@@ -295,20 +295,12 @@ class Ppo(Reinforce):
         seed: int,
         objectives: int = 1,
         *,
-        lr: float = 0.01,
-        decay: float = 0.9,
-        entropy: float = 1e-4,
-        hidden: int = 64,
         batch: int = 5,
-        temperature: float = 1.0,
-        tanh: float = 0.0,
         clip: float = 0.2,
         rounds: int = 4,
+        **others: Any,
     ) -> None:
-        super().__init__(
-            choices, seed, objectives, lr=lr, decay=decay, entropy=entropy, hidden=hidden, batch=batch,
-            temperature=temperature, tanh=tanh,
-        )  # fmt: skip
+        super().__init__(choices, seed, objectives, batch=batch, **others)
         self.clip, self.rounds = clip, rounds
 
     def _learn(self, told: list[Experience]) -> None:

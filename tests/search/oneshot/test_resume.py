@@ -105,7 +105,7 @@ def test_the_command_goes_on_and_refuses_another_search(
     assert json.loads(Path("out/run/result.json").read_text())["eval_accuracy"] == result["eval_accuracy"]
     capsys.readouterr()
     assert main([*words, "--option", "lr=0.1"]) == 1
-    assert "holds another search, by another options" in capsys.readouterr().err
+    assert "holds another search, which differs in its options: take another -o" in capsys.readouterr().err
 
 
 def test_what_is_derived_meets_the_requirements(tmp_path: Path) -> None:
