@@ -1,21 +1,23 @@
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import partial
 
 import torch
 import torch.nn.functional as F
 
+from archc.backends.prelude.winograd import Winograd
+
 
 class Fastest:
     """A convolution with the sum and the activation after it, as the fastest of several calls: CPUs, float32, no gradients.
 
-    The calls: oneDNN's fused one with a prepacked kernel, torch's own convolution and, where kernels are single
-    pixels, a matrix product. The first calls for a shape of input go through all of them in turn, a few times, each
-    timed where it stands; then the fastest stays. After a few shapes those that follow use the first one's call. With
-    `torch.use_deterministic_algorithms(True)` it is oneDNN's at once.
+    The calls: oneDNN's fused one with a prepacked kernel, torch's own convolution, for single pixels a matrix product,
+    for 3×3 kernels Winograd's form. The first calls for a shape of input go through all of them in turn, each timed
+    where it stands; those far behind drop out, and after a few rounds the fastest stays. After a few shapes those that
+    follow use the first one's call. With `torch.use_deterministic_algorithms(True)` it is oneDNN's at once.
     """
 
-    rounds, margin, most_shapes = 6, 0.95, 4
+    rounds, margin, hopeless, most_shapes = 6, 0.95, 1.4, 4
 
     def __init__(
         self,
@@ -30,7 +32,9 @@ class Fastest:
         self.weight = weight.detach().contiguous(memory_format=torch.channels_last)
         self.bias = None if bias is None else bias.detach()
         self.geometry = (list(padding), list(stride), list(dilation), groups)
-        self.pointwise = groups == 1 and weight[0, 0].numel() == 1 and (*stride, *padding) == (1, 1, 0, 0)
+        plain = groups == 1 and (*stride, *dilation) == (1, 1, 1, 1)
+        self.pointwise = plain and weight.shape[2:] == (1, 1) and tuple(padding) == (0, 0)
+        self.winograd = plain and weight.shape[2:] == (3, 3) and min(weight.shape[:2]) >= 32
         fused: dict[str, tuple[str, list[float], str]] = {
             "relu6": ("hardtanh", [0.0, 6.0], ""),
             "silu": ("swish", [], ""),
@@ -46,34 +50,59 @@ class Fastest:
         self.after = after.get(act) or partial(getattr(F, act), inplace=True)
         self.calls: dict[torch.Size, Callable[..., torch.Tensor]] = {}
 
-    def __call__(self, input: torch.Tensor, other: torch.Tensor | None = None) -> torch.Tensor:
-        call = self.calls.get(input.shape) or self._start(input.shape)
-        return call(input, other)
-
-    def _start(self, shape: torch.Size) -> Callable[..., torch.Tensor]:
-        """A call for a shape seen for the first time."""
+    def start(self, shape: torch.Size) -> Callable[..., torch.Tensor]:
+        """A call for a shape seen for the first time, kept in `calls`."""
         if len(self.calls) >= self.most_shapes:
             return next(iter(self.calls.values()))
-        ways = [self._packed(shape), self._plain, *([self._product] if self.pointwise else [])]
-        best = [float("inf")] * len(ways)
-        turns = 0
+        packed = self._packed(shape)
+        self.calls[shape] = packed
+        if not torch.are_deterministic_algorithms_enabled():
+            self._try(shape, [packed, self._plain, *self._others(shape)])
+        return self.calls[shape]
+
+    def _try(self, shape: torch.Size, ways: list[Callable[..., torch.Tensor]]) -> None:
+        """Let the calls for a shape be those that time all ways and then leave the fastest."""
+        turns = self._turns(ways)
+        way = next(turns)
 
         def trial(input: torch.Tensor, other: torch.Tensor | None) -> torch.Tensor:
-            nonlocal turns
-            index = turns % len(ways)
+            nonlocal way
             start = time.perf_counter()
-            result = ways[index](input, other)
-            taken = time.perf_counter() - start
-            if turns >= len(ways):  # the first round warms up
-                best[index] = min(best[index], taken)
-            turns += 1
-            if turns == self.rounds * len(ways):
-                quickest = best.index(min(best))
-                self.calls[shape] = ways[quickest if best[quickest] < self.margin * best[0] else 0]
+            result = way(input, other)
+            try:
+                way = turns.send(time.perf_counter() - start)
+            except StopIteration as end:
+                self.calls[shape] = end.value
             return result
 
-        self.calls[shape] = ways[0] if torch.are_deterministic_algorithms_enabled() else trial
-        return self.calls[shape]
+        self.calls[shape] = trial
+
+    def _turns(
+        self, ways: list[Callable[..., torch.Tensor]]
+    ) -> Generator[Callable[..., torch.Tensor], float, Callable[..., torch.Tensor]]:
+        """The way to time next, again and again; in the end the one that stays."""
+        best = dict.fromkeys(ways, float("inf"))
+        left = ways
+        for turn in range(self.rounds):
+            for way in left:
+                taken = yield way
+                if turn:  # the first round warms up
+                    best[way] = min(best[way], taken)
+            if turn:
+                left = [way for way in left if best[way] <= self.hopeless * min(best.values())]
+        quickest = min(ways, key=lambda way: best[way])
+        return quickest if best[quickest] < self.margin * best[ways[0]] else ways[0]
+
+    def _others(self, shape: torch.Size) -> list[Callable[..., torch.Tensor]]:
+        """Further ways that the kernel has."""
+        if self.pointwise:
+            return [self._product]
+        tiles = shape[0] * (shape[2] // 4) * (shape[3] // 4)
+        if not self.winograd or tiles < 16:
+            return []
+        padding = self.geometry[0]
+        forms = [Winograd(self.weight, self.bias, padding, shape, grouped) for grouped in (False, True)]
+        return [partial(self._finished, form) for form in forms]
 
     def _packed(self, shape: torch.Size) -> Callable[..., torch.Tensor]:
         """oneDNN's call with a kernel laid out for inputs of that shape."""
@@ -94,9 +123,16 @@ class Fastest:
 
         return call
 
+    def _finished(
+        self, way: Callable[[torch.Tensor], torch.Tensor], input: torch.Tensor, other: torch.Tensor | None
+    ) -> torch.Tensor:
+        """A way to convolve, then the sum and the activation."""
+        found = way(input)
+        return self.after(found if other is None else found.add_(other))
+
     def _plain(self, input: torch.Tensor, other: torch.Tensor | None) -> torch.Tensor:
         padding, stride, dilation, groups = self.geometry
-        found = F.conv2d(input, self.weight, self.bias, stride, padding, dilation, groups)
+        found = torch.conv2d(input, self.weight, self.bias, stride, padding, dilation, groups)
         return self.after(found if other is None else found.add_(other))
 
     def _product(self, input: torch.Tensor, other: torch.Tensor | None) -> torch.Tensor:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,12 +19,24 @@ class Packed(nn.Module):
     def fits(self, input: torch.Tensor) -> bool:
         """Whether the fast calls can run on this input."""
         return (
-            not torch.compiler.is_compiling()
-            and not torch.is_grad_enabled()
-            and input.device.type == "cpu"
+            not torch.is_grad_enabled()
+            and input.is_cpu
             and input.dtype == torch.float32
-            and hasattr(torch.ops.mkldnn, "_reorder_convolution_weight")
+            and not torch.compiler.is_compiling()
+            and (self.packed is not None or hasattr(torch.ops.mkldnn, "_reorder_convolution_weight"))
         )
+
+    def call_for(self, input: torch.Tensor) -> Callable[..., torch.Tensor] | None:
+        """The fast call for this input; None where none can run on it."""
+        if not self.fits(input):
+            return None
+        if self.packed is None:
+            self.packed = self.pack()
+        return self.packed.calls.get(input.shape) or self.packed.start(input.shape)
+
+    def pack(self) -> Any:
+        """The fast calls, by shape of input."""
+        raise NotImplementedError
 
     def finish(self, result: torch.Tensor, other: torch.Tensor | None) -> torch.Tensor:
         """The sum and the activation, by plain calls."""

@@ -14,11 +14,11 @@ class PackedChannelLinear(Packed, nn.Linear):
         self.act = act
 
     def forward(self, input: torch.Tensor, other: torch.Tensor | None = None) -> torch.Tensor:
-        if not self.fits(input):
+        call = self.call_for(input)
+        if call is None:
             result = F.linear(input.permute(0, 2, 3, 1), self.weight, self.bias).permute(0, 3, 1, 2)
             return self.finish(result, other)
-        if self.packed is None:
-            kernel = self.weight[:, :, None, None]
-            self.packed = Fastest(kernel, self.bias, (1, 1), (0, 0), (1, 1), 1, self.act)
-        found: torch.Tensor = self.packed(input, other)
-        return found
+        return call(input, other)
+
+    def pack(self) -> Fastest:
+        return Fastest(self.weight[:, :, None, None], self.bias, (1, 1), (0, 0), (1, 1), 1, self.act)

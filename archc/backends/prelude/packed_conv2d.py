@@ -34,11 +34,12 @@ class PackedConv2d(Packed, nn.Conv2d):
     def forward(self, input: torch.Tensor, other: torch.Tensor | None = None) -> torch.Tensor:
         if self.same:
             input = same_pad(input, self.kernel_size, self.stride, self.dilation)
-        if not self.fits(input):
+        call = self.call_for(input)
+        if call is None:
             return self.finish(self._conv_forward(input, self.weight, self.bias), other)
-        if self.packed is None:
-            self.packed = Fastest(
-                self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups, self.act
-            )
-        result: torch.Tensor = self.packed(input, other)
-        return result
+        return call(input, other)
+
+    def pack(self) -> Fastest:
+        return Fastest(
+            self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups, self.act
+        )

@@ -1,0 +1,81 @@
+"""The calls that the packed form chooses among: each computes the plain convolution."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from archc.backends.prelude.fastest import Fastest
+from archc.backends.prelude.packed_conv2d import PackedConv2d
+from archc.backends.prelude.winograd import Winograd
+
+
+def close(found: torch.Tensor, expected: torch.Tensor) -> bool:
+    return float((found - expected).abs().max()) <= 2e-6 * float(expected.abs().max())
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize(
+    ("batch", "size", "padding", "bias"),
+    [
+        (1, (16, 16), (1, 1), True),
+        (5, (32, 29), (1, 1), True),  # three images at a time, then two
+        (3, (7, 13), (0, 0), False),
+        (2, (9, 4), (2, 0), True),
+        (16, (4, 4), (1, 1), False),
+    ],
+)
+def test_winograd(
+    grouped: bool, batch: int, size: tuple[int, int], padding: tuple[int, int], bias: bool
+) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(batch, 40, *size).contiguous(memory_format=torch.channels_last)
+    weight, shift = torch.randn(24, 40, 3, 3), torch.randn(24) if bias else None
+    with torch.inference_mode():
+        way = Winograd(weight, shift, list(padding), x.shape, grouped)
+        expected = F.conv2d(x.double(), weight.double(), None if shift is None else shift.double(), padding=padding)
+        assert close(way(x), expected)
+        wide = torch.cat([x, x], 1)[:, 7:47]
+        expected = F.conv2d(wide, weight, shift, padding=padding)
+        assert close(way(wide), expected), "a slice of channels"
+
+
+@pytest.mark.parametrize("act", ["none", "relu", "relu6", "silu", "gelu", "sigmoid", "hardswish", "hardsigmoid"])
+@pytest.mark.parametrize(("kernel", "padding"), [(1, 0), (3, 1)])
+def test_every_way_with_every_activation(act: str, kernel: int, padding: int) -> None:
+    torch.manual_seed(0)
+    layer = PackedConv2d(32, 32, (kernel, kernel), padding=(padding, padding), act=act)
+    x = torch.randn(4, 32, 9, 8).contiguous(memory_format=torch.channels_last)
+    other = torch.randn(4, 32, 9, 8) if act in ("none", "relu") else None
+    expected = layer(x, other).detach()
+    given = None if other is None else other.contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        packed = layer.pack()
+        ways = [packed._packed(x.shape), packed._plain, *packed._others(x.shape)]
+        assert len(ways) == (3 if kernel == 1 else 4)
+        for way in ways:
+            before = None if given is None else given.clone()
+            torch.testing.assert_close(way(x, given), expected, rtol=1e-4, atol=1e-5)
+            assert given is None or torch.equal(given, before), "the shortcut stays as it was"
+
+
+def test_the_quickest_stays_and_the_hopeless_drop_out() -> None:
+    chosen = Fastest(torch.randn(4, 4, 1, 1), None, (1, 1), (0, 0), (1, 1), 1, "none")
+    ways = [lambda x, other, name=name: name for name in "abc"]
+    seconds = {"a": 1.0, "b": 0.5, "c": 9.0}
+    turns, asked = chosen._turns(ways), []
+    way = next(turns)
+    with pytest.raises(StopIteration) as end:
+        while True:
+            asked.append(way(None, None))
+            way = turns.send(seconds[asked[-1]])
+    assert end.value.value is ways[1]
+    assert asked.count("c") == 2
+    assert asked.count("b") == chosen.rounds
+    turns = chosen._turns(ways)
+    way = next(turns)
+    with pytest.raises(StopIteration) as end:
+        while True:
+            way = turns.send({"a": 1.0, "b": 0.97, "c": 0.99}[way(None, None)])
+    assert end.value.value is ways[0], "what is hardly faster is not worth it"
