@@ -21,7 +21,7 @@ register_backward_hook register_buffer register_forward_hook register_forward_pr
 register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook
 register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
 register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to
-to_empty train training type xpu zero_grad archc_graph checkpoint feature_info forward_features init_weights
+to_empty train training type xpu zero_grad archc_graph checkpoint feature_info forward_features in_parts init_weights
 """
 MODULE_ATTRIBUTES = frozenset(_MODULE_ATTRIBUTES.split())
 

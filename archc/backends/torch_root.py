@@ -55,10 +55,15 @@ def is_section(item: Item) -> bool:
     return item.child is not None and item.child.scope.kind == "section"
 
 
-def methods(root: ScopePlan) -> list[str]:
-    """The helper that calls a section, for networks that have any."""
-    if not any(is_section(item) for item in root.items):
+def has_sections(root: ScopePlan) -> bool:
+    return any(is_section(item) for item in root.items)
+
+
+def methods(root: ScopePlan, in_parts: bool) -> list[str]:
+    """The helper that calls a section, for networks that have any. in_parts: over a few images at a time, perhaps."""
+    if not has_sections(root):
         return []
+    last = "self.in_parts(section, module, *inputs)" if in_parts else "module(*inputs)"
     many = any(len(item.outputs) > 1 for item in root.items)
     result = "Tensor | tuple[Tensor, ...]" if many else "Tensor"
     return f'''
@@ -70,4 +75,4 @@ def methods(root: ScopePlan) -> list[str]:
         module = getattr(self, section)
         if self.training and (self.checkpoint is True or self.checkpoint and section in self.checkpoint):
             return checkpoint(module, *inputs, use_reentrant=False)
-        return module(*inputs)'''.split("\n")
+        return {last}'''.split("\n")

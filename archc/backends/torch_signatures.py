@@ -82,7 +82,7 @@ def resets(target: str) -> bool:
     if target not in helpers():
         return target in RESETS
     (statement,) = ast.parse(helpers()[target].source).body
-    return isinstance(statement, ast.ClassDef) and ast.unparse(statement.bases[0]) in RESETS
+    return isinstance(statement, ast.ClassDef) and any(ast.unparse(b) in RESETS for b in statement.bases)
 
 
 @cache

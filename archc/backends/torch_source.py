@@ -16,7 +16,7 @@ from archc.backends.torch_forward import Body, Renderer
 from archc.backends.torch_fuse import Form, fuse
 from archc.backends.torch_names import LOCALS, attribute, checked, fresh, literal, prose
 from archc.backends.torch_plan import INFIX, Item, ScopePlan, plan
-from archc.backends.torch_root import Features, features, heading, is_section, methods
+from archc.backends.torch_root import Features, features, has_sections, heading, is_section, methods
 from archc.backends.torch_signatures import allowed, defaults
 from archc.backends.torch_starts import SKIP, guard, init_weights, skips
 from archc.ir import Graph
@@ -24,6 +24,9 @@ from archc.ops.torch_code import AllInputs, Argument, Call, Input, Literal_, Tor
 from archc.passes.pipeline import training_form
 
 DOC_WIDTH = 70  # longer lists are cut short in docstrings
+
+PARTS = "Parts"
+"""The helper that runs sections over a part of the batch at a time."""
 
 LONG_SUM = 24  # more terms are written `sum([b, c, …], a)`, which adds in the same order
 
@@ -42,9 +45,11 @@ def emit(graph: Graph, *, form: Form = "fast", trace: bool = False) -> str:
     root = plan(graph)
     fuse(graph, root, form)
     classes = classify(graph, root)
-    blocks = [_Writer(graph, cls, classes, root, trace).text() for cls in classes.ordered]
+    in_parts = form == "packed" and has_sections(root)
+    blocks = [_Writer(graph, cls, classes, root, trace, in_parts).text() for cls in classes.ordered]
     used = {call.target for cls in classes.ordered for call in _calls(cls)} & helpers().keys()
     used |= {SKIP for cls in classes.ordered if any(skips(item.code) for item in cls.first.items)}
+    used |= {PARTS} if in_parts else set()
     imports, definitions = helper_source(used)
     body = "\n\n\n".join([*definitions, *blocks]) + "\n"
     return f'"""{heading(graph)}"""\n\n{_imports(body, imports)}\n\n\n{body}'
@@ -84,6 +89,7 @@ class _Writer:
     classes: Classes
     root: ScopePlan
     trace: bool
+    in_parts: bool
 
     @property
     def is_root(self) -> bool:
@@ -96,7 +102,7 @@ class _Writer:
         lines += self._constructor(found)
         lines += init_weights(self.cls.first.items)
         if self.is_root:
-            lines += methods(self.root)
+            lines += methods(self.root, self.in_parts)
         lines += self._forward(bool(found))
         if found:
             lines += self._features(found)
@@ -129,6 +135,7 @@ class _Writer:
                 lines += self._submodule(item, self._layer(item.code, (index, "module")))
         if self.is_root:
             lines.append("        self.checkpoint: bool | frozenset[str] = False")
+            lines += [f"        self.in_parts = {PARTS}()"] if self.in_parts else []
         if found:
             rows = tuple(
                 ("", Bracket("dict", tuple((k, Atom(literal(v))) for k, v in row))) for _, _, row in found

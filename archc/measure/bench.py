@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from archc.backends import torch_module
 from archc.ir import Graph
+from archc.measure.deploy import settle
 from archc.measure.foreign import make_foreign
 from archc.measure.memory import alive_bytes, saved_bytes
 from archc.measure.race import Race, Work, clock_for, race
@@ -136,6 +137,9 @@ def _constructors(subjects: Sequence[Subject], mode: Mode, how: Setting) -> Race
 
 def _runs(subjects: Sequence[Subject], inputs: Sequence[Shape], mode: Mode, batch: int, how: Setting) -> Row:
     prepared = [prepare(subject, inputs, mode, batch, how) for subject in subjects]
+    if mode == "forward":
+        for p in prepared:
+            settle(p.module, _guarded(p.name, step(p, mode)))
     memory = tuple(_memory(p, mode, how) for p in prepared)
     if how.compile:
         for p in prepared:

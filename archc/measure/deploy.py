@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -57,7 +57,8 @@ def deploy(
     """The network folded and made ready to run on a device, from a state dict of it as trained.
 
     On CPUs, in float32: convolutions with what follows them as single calls, the fastest of several with prepacked
-    kernels, found out in the first calls for a shape of input. On GPUs:
+    kernels, and sections over a few images at a time where that is faster, found out in the first calls for a shape of
+    input (`settle` makes them). On GPUs:
     `torch.compile`, whose recorded CUDA graphs leave no overhead per call; the first call of an input size compiles.
     compiled: whether to compile; default: on GPUs. Weights are in channels_last, as inputs should be. Inference only:
     call it under `torch.inference_mode()`.
@@ -71,6 +72,19 @@ def deploy(
         module.compile(mode=None if on_cpu else "reduce-overhead", fullgraph=True)
     module.requires_grad_(False)
     return module
+
+
+def settle(module: nn.Module, run: Callable[[], object], most: int = 200) -> int:
+    """Run until a deployed module has chosen its calls for what it is given; the number of runs, `most` at most.
+
+    Other modules run once.
+    """
+    for done in range(1, most + 1):
+        run()
+        kept = (getattr(m, name, None) for m in module.modules() for name in ("packed", "in_parts"))
+        if not any(getattr(calls, "choosing", 0) for calls in kept):
+            return done
+    return most
 
 
 def verify_rewrite(

@@ -49,7 +49,9 @@ class Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's base
         self.known = {key: row for key, row in self.known.items() if not row[0].expired()}
         result = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(result):
-            if isinstance(leaf, Tensor):
+            if (
+                isinstance(leaf, Tensor) and not leaf.is_mkldnn
+            ):  # kernels in oneDNN's own layout have no storage
                 self.add(leaf)
         self.peak = max(self.peak, sum(size for _, size in self.known.values()))
         return result

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 
 from archc.backends.prelude.fastest import Fastest
 from archc.backends.prelude.packed_conv2d import PackedConv2d
+from archc.backends.prelude.parts import Parts
 from archc.backends.prelude.winograd import Winograd
 
 
-def close(found: torch.Tensor, expected: torch.Tensor) -> bool:
+def close(found: Tensor, expected: Tensor) -> bool:
     return float((found - expected).abs().max()) <= 2e-6 * float(expected.abs().max())
 
 
@@ -34,14 +38,18 @@ def test_winograd(
     weight, shift = torch.randn(24, 40, 3, 3), torch.randn(24) if bias else None
     with torch.inference_mode():
         way = Winograd(weight, shift, list(padding), x.shape, grouped)
-        expected = F.conv2d(x.double(), weight.double(), None if shift is None else shift.double(), padding=padding)
+        expected = F.conv2d(
+            x.double(), weight.double(), None if shift is None else shift.double(), padding=padding
+        )
         assert close(way(x), expected)
         wide = torch.cat([x, x], 1)[:, 7:47]
         expected = F.conv2d(wide, weight, shift, padding=padding)
         assert close(way(wide), expected), "a slice of channels"
 
 
-@pytest.mark.parametrize("act", ["none", "relu", "relu6", "silu", "gelu", "sigmoid", "hardswish", "hardsigmoid"])
+@pytest.mark.parametrize(
+    "act", ["none", "relu", "relu6", "silu", "gelu", "sigmoid", "hardswish", "hardsigmoid"]
+)
 @pytest.mark.parametrize(("kernel", "padding"), [(1, 0), (3, 1)])
 def test_every_way_with_every_activation(act: str, kernel: int, padding: int) -> None:
     torch.manual_seed(0)
@@ -71,7 +79,7 @@ def test_the_quickest_stays_and_the_hopeless_drop_out() -> None:
             asked.append(way(None, None))
             way = turns.send(seconds[asked[-1]])
     assert end.value.value is ways[1]
-    assert asked.count("c") == 2
+    assert asked.count("c") == 3
     assert asked.count("b") == chosen.rounds
     turns = chosen._turns(ways)
     way = next(turns)
@@ -79,3 +87,48 @@ def test_the_quickest_stays_and_the_hopeless_drop_out() -> None:
         while True:
             way = turns.send({"a": 1.0, "b": 0.97, "c": 0.99}[way(None, None)])
     assert end.value.value is ways[0], "what is hardly faster is not worth it"
+
+
+class Section(nn.Module):
+    """A convolution, alone or with its input; counts its calls and the images in them."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.conv = PackedConv2d(4, 4, (3, 3), padding=(1, 1))
+        self.outputs = outputs
+        self.batches: list[int] = []
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        self.batches.append(len(x))
+        found = self.conv(x) + y
+        return found if self.outputs == 1 else (found, x)
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_sections_run_in_parts_and_whole(outputs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    module, parts = Section(outputs), Parts()
+    x, y = torch.randn(6, 4, 8, 8), torch.randn(6, 4, 8, 8)
+    expected = module(x, y)
+    monkeypatch.setattr(Parts, "most", 4 * x[0].numel())
+    with torch.inference_mode():
+        for _ in range(60):
+            torch.testing.assert_close(parts("s1", module, x, y), expected, rtol=1e-4, atol=1e-5)
+            if not parts.choosing:
+                break
+        assert not parts.choosing
+        assert not module.conv.packed.choosing
+        assert set(module.batches) == {6, 3}, "two parts of three images, not of four and two"
+        assert parts("s1", module, x[:3], y[:3]) is not None
+        assert len(parts.runs) == 1, "small batches run whole, untried"
+        assert not copy.deepcopy(parts).runs
+        monkeypatch.setattr(Parts, "margin", float("inf"))  # as if parts were faster
+        again, module.batches = Parts(), []
+        while not again.runs or again.choosing:
+            again("s1", module, x, y)
+        module.batches.clear()
+        torch.testing.assert_close(again("s1", module, x, y), expected, rtol=1e-4, atol=1e-5)
+        assert module.batches == [3, 3]
+    module.batches.clear()
+    again("s1", module, x, y)
+    assert module.batches == [6], "with gradients"

@@ -169,11 +169,11 @@ def test_the_fastest_call_is_chosen_after_a_few(
             if type(module).__name__ == "PackedConv2d":
                 kinds.add(module.packed.calls[next(iter(module.packed.calls))].__name__)
         assert kinds <= {"call", "_plain", "_product"}
-        for size in range(1, 7):  # further shapes do without trials
+        for size in range(1, 11):  # further shapes do without trials
             other = torch.randn(size, 3, 32, 32)
             torch.testing.assert_close(fused(other), plain(other), rtol=1e-4, atol=1e-5)
     layers = [m.packed for m in fused.modules() if type(m).__name__ == "PackedConv2d"]
-    assert {len(layer.calls) for layer in layers} == {4}
+    assert {len(layer.calls) for layer in layers} == {8}
 
 
 def test_deterministic_algorithms_are_not_timed(
@@ -192,7 +192,7 @@ def test_linear_layers_over_channels_and_norms_left_over_are_packed() -> None:
     x = b.chain(x, ("channel_linear", {"features": 4}))
     graph = b.graph(x)
     source = emit(graph, form="packed")
-    assert 'PackedChannelLinear(4, 8, act="gelu")' in source
+    assert 'skip_init(PackedChannelLinear, 4, 8, act="gelu")' in source
     assert "F.gelu" not in forward_of(source)
     module, other = (torch_module.compile(graph, form=form).eval() for form in ("plain", "packed"))  # type: ignore[arg-type]  # literals
     randomise(module)

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 import archc
 from archc.diagnostics import ArchError
 from archc.measure.bench import MODES, Row, Setting, Subject, bench, ours, theirs
-from archc.measure.race import Race, Times, clock_for, quartiles, race
+from archc.measure.deploy import settle
+from archc.measure.race import Race, Times, Work, clock_for, quartiles, race
 from tests.peers import import_torchvision
 
 SHAPE = (3, 32, 32)
@@ -115,3 +116,20 @@ def test_settings_reach_the_run() -> None:
 def test_a_peer_that_is_not_there() -> None:
     with pytest.raises(ArchError, match="no_such_package"):
         theirs("no_such_package:net")
+
+
+def test_a_deployed_module_has_chosen_before_it_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = archc.load("squeezenet1_1", input=SHAPE)
+    made = archc.deploy(graph, archc.compile(graph).state_dict())
+    seen = []
+    real = settle
+
+    def watched(module: nn.Module, work: Work, most: int = 200) -> int:
+        seen.append(real(module, work, most))
+        return seen[-1]
+
+    monkeypatch.setattr("archc.measure.bench.settle", watched)
+    list(bench([Subject("deployed", lambda: made), small()], [SHAPE], ("forward",), (2,), HOW))
+    assert 6 < seen[0] < 60
+    assert seen[1] == 1
+    assert not any(m.packed.choosing for m in made.modules() if getattr(m, "packed", None))

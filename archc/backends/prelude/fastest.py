@@ -17,7 +17,7 @@ class Fastest:
     follow use the first one's call. With `torch.use_deterministic_algorithms(True)` it is oneDNN's at once.
     """
 
-    rounds, margin, hopeless, most_shapes = 6, 0.95, 1.4, 4
+    rounds, margin, hopeless, most_shapes = 6, 0.95, 1.4, 8
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Fastest:
         }
         self.after = after.get(act) or partial(getattr(F, act), inplace=True)
         self.calls: dict[torch.Size, Callable[..., torch.Tensor]] = {}
+        self.choosing = 0  # shapes of which calls are still being timed
 
     def start(self, shape: torch.Size) -> Callable[..., torch.Tensor]:
         """A call for a shape seen for the first time, kept in `calls`."""
@@ -64,6 +65,7 @@ class Fastest:
         """Let the calls for a shape be those that time all ways and then leave the fastest."""
         turns = self._turns(ways)
         way = next(turns)
+        self.choosing += 1
 
         def trial(input: torch.Tensor, other: torch.Tensor | None) -> torch.Tensor:
             nonlocal way
@@ -73,6 +75,7 @@ class Fastest:
                 way = turns.send(time.perf_counter() - start)
             except StopIteration as end:
                 self.calls[shape] = end.value
+                self.choosing -= 1
             return result
 
         self.calls[shape] = trial
@@ -88,7 +91,7 @@ class Fastest:
                 taken = yield way
                 if turn:  # the first round warms up
                     best[way] = min(best[way], taken)
-            if turn:
+            if turn > 1:
                 left = [way for way in left if best[way] <= self.hopeless * min(best.values())]
         quickest = min(ways, key=lambda way: best[way])
         return quickest if best[quickest] < self.margin * best[ways[0]] else ways[0]

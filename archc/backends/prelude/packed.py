@@ -32,7 +32,10 @@ class Packed(nn.Module):
             return None
         if self.packed is None:
             self.packed = self.pack()
-        return self.packed.calls.get(input.shape) or self.packed.start(input.shape)
+        call: Callable[..., torch.Tensor] = self.packed.calls.get(input.shape) or self.packed.start(
+            input.shape
+        )
+        return call
 
     def pack(self) -> Any:
         """The fast calls, by shape of input."""

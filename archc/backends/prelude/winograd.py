@@ -13,7 +13,12 @@ class Winograd:
     """
 
     def __init__(
-        self, weight: torch.Tensor, bias: torch.Tensor | None, padding: list[int], shape: torch.Size, grouped: bool
+        self,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        padding: list[int],
+        shape: torch.Size,
+        grouped: bool,
     ) -> None:
         self.channels, channels = weight.shape[:2]
         points = torch.tensor([0.0, 2**0.5, -(2**0.5), 0.5**0.5, -(0.5**0.5)], dtype=torch.float64)
@@ -38,7 +43,9 @@ class Winograd:
             kernel = self.kernel.transpose(1, 2).reshape(36 * self.channels, channels, 1, 1)
             tiles = self.images * rows * columns
             self.packed = torch.ops.mkldnn._reorder_convolution_weight(
-                kernel.contiguous(memory_format=torch.channels_last), *self.geometry, [1, 36 * channels, tiles, 1]
+                kernel.contiguous(memory_format=torch.channels_last),
+                *self.geometry,
+                [1, 36 * channels, tiles, 1],
             )
             del self.kernel
 
@@ -47,14 +54,23 @@ class Winograd:
         top, left = self.padding
         height, width = height + 2 * top - 2, width + 2 * left - 2
         rows, columns = -(-height // 4), -(-width // 4)
-        margins = (0, 0, left, 4 * columns + 2 - input.shape[3] - left, top, 4 * rows + 2 - input.shape[2] - top)
+        margins = (
+            0,
+            0,
+            left,
+            4 * columns + 2 - input.shape[3] - left,
+            top,
+            4 * rows + 2 - input.shape[2] - top,
+        )
         padded = F.pad(input.permute(0, 2, 3, 1), margins)
         image, row, column, _ = padded.stride()
         out = padded.new_empty(n, rows, 4, columns, 4, self.channels)
         for start in range(0, n, self.images):
             images = min(self.images, n - start)
             tiles = padded.as_strided(
-                (images, rows, columns, 6, 6, channels), (image, 4 * row, 4 * column, row, column, 1), start * image
+                (images, rows, columns, 6, 6, channels),
+                (image, 4 * row, 4 * column, row, column, 1),
+                start * image,
             ).reshape(-1, 36, channels)
             tiles = torch.bmm(self.before.expand(len(tiles), 36, 36), tiles)
             if self.packed is None:
@@ -73,7 +89,7 @@ class Winograd:
     def _grouped(self, tiles: torch.Tensor) -> torch.Tensor:
         """36 products a tile by one call of oneDNN's."""
         laid = tiles.view(1, len(tiles), 1, -1).permute(0, 3, 1, 2)
-        found = torch.ops.mkldnn._convolution_pointwise.default(
+        found: torch.Tensor = torch.ops.mkldnn._convolution_pointwise.default(
             laid, self.packed, None, *self.geometry, "none", [], ""
         )
         return found.permute(0, 2, 3, 1).reshape(len(tiles), 36, -1)
