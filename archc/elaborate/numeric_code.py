@@ -35,12 +35,14 @@ class Unfit(Exception):
 class Value:
     """Code of an expression. bits: a number, or each item of a list of numbers, is below 2^bits either way.
 
-    type: `int`, `float`, `number` (either), `bool`, `string`, `range`, ("list", type) or ("tuple", types).
+    type: `int`, `float`, `number` (either), `bool`, `string`, `range`, ("list", type) or ("tuple", types). unchecked:
+    the code without the check that keeps it within these bits.
     """
 
     code: str
     type: Any
     bits: float = 0.0
+    unchecked: str = ""
 
 
 class Program:
@@ -52,6 +54,7 @@ class Program:
         self.fuel = [0]
         self.count = 0
         self.size = 0
+        self.iterables = 0  # being written, within each other
         self.scope: dict[str, Any] = dict(SUPPORT)
 
     def name(self, letter: str) -> str:
@@ -142,16 +145,25 @@ class Writer:
         if node.op == "**":
             if a.type != "float":
                 raise Unfit
-            return Value(f"power({a.code}, {b.code})", "float", 63)
+            if self.program.iterables or not a.code.isidentifier():
+                return Value(f"power({a.code}, {b.code})", "float", 63)
+            name = self.program.name("t")
+            found = f"({name} := {a.code} ** {b.code})"
+            return Value(f"({name} if {a.code} > 0 and {found} < {LIMIT!r} else bail())", "float", 63)
         if node.op in "+-":
-            return _within(code, kind, max(a.bits, b.bits) + 1)
+            return self._within(code, kind, max(a.bits, b.bits) + 1)
         if node.op == "*":
-            return _within(code, kind, a.bits + b.bits)
+            bits = a.bits + b.bits
+            for factor, value in ((node.left, b), (node.right, a)):
+                if isinstance(factor, ast.Number) and abs(factor.value) >= 1 and bits > _most(kind):
+                    # the product is no smaller: its check is that of the value too
+                    code = f"({factor.value!r} * {value.unchecked or value.code})"
+            return self._within(code, kind, bits)
         if node.op == "%":
-            return _within(code, kind, b.bits)
+            return self._within(code, kind, b.bits)
         # a quotient is no larger than the dividend where the divisor is whole
         bits = a.bits + 1 if b.type == "int" else math.inf
-        return _within(code, "float" if node.op == "/" else kind, bits)
+        return self._within(code, "float" if node.op == "/" else kind, bits)
 
     def _BoolOp(self, node: ast.BoolOp) -> Value:
         left = self.condition(node.left)
@@ -227,21 +239,29 @@ class Writer:
             if not isinstance(clause.target, ast.NameTarget):
                 raise Unfit
             # the first iterable is evaluated once, in the scope around
+            self.program.iterables += 1
             source = (
                 self.write(clause.iterable) if i == 0 else inner._aside(clause.iterable)
             )  # others as often as they are met
+            self.program.iterables -= 1
             kind = "int" if source.type == "range" else source.type[1] if source.type[0] == "list" else None
             if kind is None:
                 raise Unfit
             variable = self.program.name("v")
             inner.scope[clause.target.id] = Value(variable, kind, source.bits)
-            parts.append(f"for {variable} in items(run, {source.code})")
+            fuel = ""
+            if len(node.clauses) == 1 and not clause.conditions:
+                self.program.fuel.append(0)
+                element = inner.write(node.element)
+                fuel = f", {1 + self.program.fuel.pop()}"
+            parts.append(f"for {variable} in items(run, {source.code}{fuel})")
             for condition in clause.conditions:
                 found = inner._aside(condition)
                 if found.type != "bool":
                     raise Unfit
                 parts.append(f"if {found.code}")
-        element = inner._aside(node.element)
+        if len(node.clauses) > 1 or node.clauses[0].conditions:
+            element = inner._aside(node.element)
         code = f"[{element.code} {' '.join(parts)}]"
         if len(node.clauses) > 1:
             code = f"short({code})"
@@ -275,8 +295,10 @@ class Writer:
                 for p, n, v, b in zip(definition.params, names, values, bits, strict=True)
             }
             self.program.fuel.append(20)
+            around, self.program.iterables = self.program.iterables, 0
             writer = Writer(self.program, target.compiler, scope, self.depth + 1)
             value = writer.write(definition.value)
+            self.program.iterables = around
             name = self.program.name("f")
             self.program.functions.append(
                 f"def {name}({', '.join(['run', *names])}):\n"
@@ -297,14 +319,14 @@ class Writer:
                 return Value(f"abs({codes})", value.type, value.bits)
             if name in ("log", "log2", "sqrt"):
                 return Value(f"{name}({codes})", "float", 11 if name != "sqrt" else value.bits)
-            return _within(f"{name}({codes})", "int", max(value.bits, min(value.bits, 53) + 1))
+            return self._within(f"{name}({codes})", "int", max(value.bits, min(value.bits, 53) + 1))
         if len(values) > 1 and numbers and name in MANY:
             if name == "lcm" and set(kinds) != {"int"}:  # of whole floats
                 self.program.fuel[-1] += 4
-                return _within(f"{self.program.constant(target.call)}({codes})", "int", math.inf)
+                return self._within(f"{self.program.constant(target.call)}({codes})", "int", math.inf)
             self.program.fuel[-1] += 2
             bits = sum(v.bits for v in values) if name == "lcm" else max(v.bits for v in values)
-            return _within(f"{name}({codes})", _joined(kinds), bits)
+            return self._within(f"{name}({codes})", _joined(kinds), bits)
         flat = bool(kinds) and type(kinds[0]) is tuple and kinds[0][0] == "list" and kinds[0][1] in NUMBERS
         if name == "zip" and values:
             weights = [_weight(k[1]) if type(k) is tuple and k[0] == "list" else None for k in kinds]
@@ -314,7 +336,7 @@ class Writer:
             return Value(f"zipped(run, ({codes},), {weights!r})", kind)
         if name == "make_divisible" and numbers:
             self.program.fuel[-1] += 2
-            return _within(f"{self.program.constant(target.call)}({codes})", "int", math.inf)
+            return self._within(f"{self.program.constant(target.call)}({codes})", "int", math.inf)
         if name == "count" and flat and len(kinds) == 2 and kinds[1] in NUMBERS:
             return Value(f"counted(run, {codes})", "int", 17)
         if name == "len" and flat and len(kinds) == 1:
@@ -327,6 +349,19 @@ class Writer:
             return Value(f"total(run, {codes})", kinds[0][1], 63)
         raise Unfit
 
+    def _within(self, code: str, kind: str, bits: float) -> Value:
+        """Ints stay below 2^63, floats finite; within an iterable Python takes no `:=`."""
+        if bits <= _most(kind):
+            return Value(code, kind, bits)
+        if self.program.iterables:
+            return Value(f"check({code})", kind, 63, code)
+        name = self.program.name("t")
+        return Value(f"({name} if {-LIMIT!r} < ({name} := {code}) < {LIMIT!r} else bail())", kind, 63, code)
+
+
+def _most(kind: str) -> float:
+    return 1000 if kind == "float" else 63
+
 
 def _weight(kind: Any) -> int | None:
     """What an item of a list counts, those of a tuple with it; None for lists, whose lengths are not known."""
@@ -336,11 +371,6 @@ def _weight(kind: Any) -> int | None:
         return None
     parts = [_weight(part) for part in kind[1]]
     return None if None in parts else 1 + sum(part or 0 for part in parts)
-
-
-def _within(code: str, kind: str, bits: float) -> Value:
-    most = 1000 if kind == "float" else 63  # ints stay below 2^63, floats finite
-    return Value(code, kind, bits) if bits <= most else Value(f"check({code})", kind, 63)
 
 
 def _joined(kinds: list[Any]) -> Any:

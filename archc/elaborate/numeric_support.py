@@ -25,6 +25,10 @@ def check(value: Any) -> Any:
     raise Bail
 
 
+def bail() -> None:
+    raise Bail
+
+
 def power(base: float, exponent: Any) -> float:
     if base > 0:
         found: float = base**exponent
@@ -37,9 +41,9 @@ def spend(run: Run, fuel: int) -> None:
     run.fuel -= fuel
 
 
-def items(run: Run, values: Any) -> Any:
-    """What a comprehension walks over."""
-    run.fuel -= len(values)
+def items(run: Run, values: Any, fuel: int = 1) -> Any:
+    """What a comprehension walks over; fuel: for each."""
+    run.fuel -= fuel * len(values)
     if run.fuel < 0 or len(values) > MAX_LIST:
         raise Bail
     return values
@@ -92,7 +96,7 @@ def total(run: Run, values: list[Any]) -> Any:
 
 
 SUPPORT: dict[str, Any] = {
-    "Bail": Bail, "ceil": math.ceil, "check": check, "counted": counted, "floor": math.floor, "items": items,
+    "Bail": Bail, "bail": bail, "ceil": math.ceil, "check": check, "counted": counted, "floor": math.floor, "items": items,
     "lcm": math.lcm, "log": math.log, "log2": math.log2, "nested": nested, "power": power, "rows": rows,
     "short": short, "spend": spend, "sqrt": math.sqrt, "total": total, "weighed": weighed,
     "zipped": zipped,

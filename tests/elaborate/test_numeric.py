@@ -39,6 +39,9 @@ EXPRESSIONS = (
     "zip(table(a), [i for i in 0..a if i % 2 == 0])",
     "zip(xs, ys)",
     "[p for p in zip([(a, b) for i in 0..a], [(i, (a, i)) for i in 0..a])]",
+    "8 * (a * a * a * a * a)", "2.0 * (c * 1e300 * 1e300)", "0.5 * (a * b * b * b)", "(a * b * b * b) * 1000",
+    "[8 * round(c * x * 1e18) for x in xs]", "[y for y in [8 * round(c * x * 1e18) for x in xs]]",
+    "[c ** x for x in xs]", "[y for y in [c ** x for x in xs] if y > 1]", "(c + 1) ** a", "[double(x * x) for x in [double(a * b * b)]]",
     "double(double(double(a)))", "1 if a > 100000 else [1]",
 )  # fmt: skip
 
