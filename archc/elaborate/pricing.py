@@ -257,7 +257,7 @@ def traced(
         if stage:
             results += [whole - before for whole, before in zip(results, terms, strict=True)]
         compute = trace.formula([*results, *[d for t in outputs for d in t.shape]])
-    except (Failure, Fatal, Untraceable, NeedsGraph):
+    except (Failure, Fatal, Untraceable, NeedsGraph, ArithmeticError):
         return None
     return Formula(
         compute,

@@ -2,7 +2,8 @@
 
 `Trace` hands out `Symbol`s for the numbers a computation starts from. Each is worth a number, so the computation takes
 the way it would take for that; each comparison is recorded with its outcome. `Trace.formula` makes of this a function
-of the starting numbers: it computes the results, or finds that its way is not that of the numbers given.
+of the starting numbers: it computes the results, or finds that its way is not that of the numbers given. What is known
+of ints is not computed or compared again: their bounds, `(n - 1) // 1 + 1`, `n % 1`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,12 @@ from typing import TYPE_CHECKING, Any
 LEAF_BITS = 31
 """A formula takes ints below 2^31, either way."""
 MAX_STEPS = 5_000
+MAX_BOUND = 2**100
+"""An int that may be larger is taken to have no bound."""
+
+Bounds = tuple[float, float]
+"""The least and the largest an int may be; infinite where there is none."""
+FREE: Bounds = (-math.inf, math.inf)
 
 
 class Untraceable(Exception):
@@ -24,17 +31,26 @@ class Untraceable(Exception):
 class Symbol:
     """A number of a trace: the value it has there, and the step that computes it.
 
-    whole: an int rather than a float. bits: an int is below 2^bits, either way.
+    whole: an int rather than a float, between `low` and `high` where all that was compared came out as it did.
+    base: the int that this one is `offset` more than, itself where it is no such sum. parts: of a sum of two symbols.
+    narrowed: the bounds are to be checked.
     """
 
-    __slots__ = ("bits", "step", "trace", "value", "whole")
+    __slots__ = ("base", "high", "low", "narrowed", "offset", "parts", "step", "trace", "value", "whole")
 
-    def __init__(self, trace: Trace, step: str, value: int | float, bits: int) -> None:
+    def __init__(self, trace: Trace, step: str, value: int | float, bounds: Bounds = FREE) -> None:
         self.trace = trace
         self.step = step
         self.value = value
         self.whole = type(value) is int
-        self.bits = bits
+        self.low, self.high = bounds
+        self.narrowed = False
+        self.base, self.offset = self, 0
+        self.parts: tuple[Symbol, Symbol] | None = None
+
+    @property
+    def bounds(self) -> Bounds:
+        return self.base.low + self.offset, self.base.high + self.offset
 
     @property
     def type_name(self) -> str:
@@ -65,9 +81,9 @@ class Symbol:
 
     def within(self, limit: int) -> bool:
         """Whether -limit < number < limit, which the trace then takes for granted."""
-        if self.whole and self.bits < limit.bit_length():
-            return True
-        return bool(self < limit) and bool(self > -limit)
+        if self.whole:
+            return bool(self < limit) and bool(self > -limit)
+        return self.trace.ask(f"-{limit} < {self.step} < {limit}", -limit < self.value < limit)
 
     if TYPE_CHECKING:  # set below, with the other operators
 
@@ -85,16 +101,17 @@ class Symbol:
         return self if self.whole else self.trace.call("round", round, (self,))
 
     def __floor__(self) -> Any:
-        return self.trace.call("floor", math.floor, (self,))
+        return self if self.whole else self.trace.call("floor", math.floor, (self,))
 
     def __ceil__(self) -> Any:
-        return self.trace.call("ceil", math.ceil, (self,))
+        return self if self.whole else self.trace.call("ceil", math.ceil, (self,))
 
     def __abs__(self) -> Any:
-        return self.trace.call("abs", abs, (self,), self.bits)
+        return self.trace.call("abs", abs, (self,), (0, max(map(abs, self.bounds))))
 
     def __neg__(self) -> Any:
-        return self.trace.call("neg", operator.neg, (self,), self.bits)
+        low, high = self.bounds
+        return self.trace.call("neg", operator.neg, (self,), (-high, -low))
 
     def __pos__(self) -> Any:
         return self
@@ -141,7 +158,8 @@ class Trace:
         self.known: dict[Any, Symbol] = {}  # one step for equal computations
         self.asked: dict[str, bool] = {}
         self.functions: dict[Any, tuple[str, Callable[..., Any]]] = {}
-        self.leaves = [Symbol(self, f"a{i}", value, LEAF_BITS) for i, value in enumerate(leaves)]
+        most = 2**LEAF_BITS - 1
+        self.leaves = [Symbol(self, f"a{i}", value, (-most, most)) for i, value in enumerate(leaves)]
 
     def combine(self, sign: str, compute: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
         """`a sign b`, at least one of them a symbol."""
@@ -153,39 +171,77 @@ class Trace:
             return b if type(b) is Symbol else a
         if sign == "+" and (_is(a, 0, value, b) or _is(b, 0, value, a)):
             return b if type(b) is Symbol else a
-        return self._step(f"{_text(a)} {sign} {_text(b)}", value, _bits(sign, a, b))
+        whole = type(value) is int
+        if whole and (known := self._known(sign, a, b, value)) is not None:
+            return known
+        bounds = _bounds(sign, a, b) if whole else FREE
+        made = self._step(f"{_text(a)} {sign} {_text(b)}", value, bounds)
+        if sign == "+" and whole:
+            made.parts = a, b
+        return made
+
+    def _known(self, sign: str, a: Any, b: Any, value: int) -> Any:
+        """What needs no step of its own: ints by 1, sums with a constant, and differences that undo a sum."""
+        if type(b) is int:
+            if sign in "//%" and b == 1:
+                return a if sign == "//" else 0
+            return self._shifted(a, b if sign == "+" else -b, value) if sign in "+-" else None
+        if type(a) is int:
+            return self._shifted(b, a, value) if sign == "+" else None
+        if sign == "-" and a.parts is not None and any(part is b for part in a.parts):
+            first, second = a.parts
+            return second if first is b else first
+        return None
+
+    def _shifted(self, symbol: Symbol, by: int, value: int) -> Symbol:
+        """The int that is so much more."""
+        base, offset = symbol.base, symbol.offset + by
+        if offset == 0:
+            return base
+        made = self._step(f"{base.step} {'+' if offset > 0 else '-'} {abs(offset)}", value)
+        made.base, made.offset = base, offset
+        return made
 
     def call(
-        self, key: Any, function: Callable[..., Any], arguments: tuple[Any, ...], bits: int = 10_000
+        self, key: Any, function: Callable[..., Any], arguments: tuple[Any, ...], bounds: Bounds = FREE
     ) -> Any:
         """A function of numbers, known by `key`, which the formula calls again; always of the same type."""
         name, _ = self.functions.setdefault(key, (f"f{len(self.functions)}", function))
         value = function(*map(_operand, arguments))
-        return self._step(f"{name}({', '.join(map(_text, arguments))})", value, bits)
+        return self._step(f"{name}({', '.join(map(_text, arguments))})", value, bounds)
 
     def compare(self, sign: str, compute: Callable[[Any, Any], bool], a: Symbol, b: Any) -> bool:
         """The outcome of a comparison, which is that of every use of the formula."""
         if type(b) in (list, tuple, type(None)) and sign in ("==", "!="):
             return sign == "!="
         outcome = bool(compute(a.value, _operand(b)))
-        text = f"{a.step} {sign} {_text(b)}"
+        if a.whole and type(b) is Symbol and a.base is b.base:
+            return outcome  # as their difference is always the same
+        if a.whole and type(b) is int:
+            a, b = a.base, b - a.offset
+            if _told(sign, a.bounds, b) == outcome:
+                return outcome
+            a.low, a.high = _narrowed(sign, a.bounds, b, outcome)
+            a.narrowed = True
+            if _told(sign, a.bounds, b) == outcome:
+                return outcome
+        return self.ask(f"{a.step} {sign} {_text(b)}", outcome)
+
+    def ask(self, text: str, outcome: bool) -> bool:
+        """The outcome of a condition: the formula holds only where it comes out so."""
         if text not in self.asked:
+            if len(self.lines) > MAX_STEPS:
+                raise Untraceable
             self.asked[text] = outcome
-            self.require(text if outcome else f"not {text}")
+            self.lines.append(f"if {'not ' if outcome else ''}({text}): return None")
         return outcome
 
-    def require(self, condition: str) -> None:
-        """The formula holds only where the condition does."""
-        if len(self.lines) > MAX_STEPS:
-            raise Untraceable
-        self.lines.append(f"if not ({condition}): return None")
-
-    def _step(self, text: str, value: int | float, bits: int) -> Symbol:
+    def _step(self, text: str, value: int | float, bounds: Bounds = FREE) -> Symbol:
         found = self.known.get(text)
         if found is None:
             if type(value) not in (int, float) or len(self.lines) > MAX_STEPS:
                 raise Untraceable
-            found = self.known[text] = Symbol(self, f"v{len(self.known)}", value, bits)
+            found = self.known[text] = Symbol(self, f"v{len(self.known)}", value, bounds)
             self.lines.append(f"{found.step} = {text}")
         return found
 
@@ -195,10 +251,7 @@ class Trace:
         It returns None where a comparison comes out otherwise, and may raise ArithmeticError or ValueError.
         """
         lines = [f"def formula({', '.join(leaf.step for leaf in self.leaves)}):"]
-        limit = 2**LEAF_BITS
-        lines += [
-            f"    if not -{limit} < {leaf.step} < {limit}: return None" for leaf in self.leaves if leaf.whole
-        ]
+        lines += [f"    {_check(leaf)}" for leaf in self.leaves if leaf.whole]
         lines += [f"    {line}" for line in self._needed(results)]
         lines.append(f"    return ({''.join(f'{_text(r)}, ' for r in results)})")
         scope: dict[str, Any] = dict(self.functions.values())
@@ -207,16 +260,25 @@ class Trace:
         return scope["formula"]  # type: ignore[no-any-return]  # defined by the lines
 
     def _needed(self, results: Sequence[Any]) -> list[str]:
-        """The lines without those whose value nothing uses."""
+        """The lines without those whose value nothing uses, and with the checks of bounds."""
         used = {r.step for r in results if type(r) is Symbol}
         kept = []
+        narrowed = {symbol.step: _check(symbol) for symbol in self.known.values() if symbol.narrowed}
         for line in reversed(self.lines):
             made, _, text = line.partition(" = ")
-            if text and not line.startswith("if") and made not in used:
+            if made in narrowed:
+                kept.append(narrowed[made])
+            elif text and not line.startswith("if") and made not in used:
                 continue
             used.update(word.strip("(),:") for word in (text or line).replace("(", " ").split())
             kept.append(line)
         return kept[::-1]
+
+
+def _check(symbol: Symbol) -> str:
+    low = "" if symbol.low == -math.inf else f"{symbol.low} <= "
+    high = "" if symbol.high == math.inf else f" <= {symbol.high}"
+    return f"if not {low}{symbol.step}{high}: return None"
 
 
 def _operand(value: Any) -> int | float:
@@ -241,13 +303,44 @@ def _is(constant: Any, neutral: int, value: Any, other: Any) -> bool:
     return type(constant) is int and constant == neutral and type(value) is type(_operand(other))
 
 
-def _bits(sign: str, a: Any, b: Any) -> int:
-    left = a.bits if type(a) is Symbol else int(abs(a)).bit_length()
-    right = b.bits if type(b) is Symbol else int(abs(b)).bit_length()
-    if sign == "*":
-        return left + right
-    if sign == "//":
-        return left + 1
-    if sign == "%":
-        return right
-    return max(left, right) + 1
+def _bounds(sign: str, a: Any, b: Any) -> Bounds:
+    """Of an int computed from two."""
+    (low, high), (least, most) = (x.bounds if type(x) is Symbol else (x, x) for x in (a, b))
+    if sign == "+":
+        found = low + least, high + most
+    elif sign == "-":
+        found = low - most, high - least
+    elif sign == "*":
+        products = [x * y for x in (low, high) for y in (least, most)]
+        found = FREE if any(map(math.isnan, products)) else (min(products), max(products))
+    elif sign == "//":
+        size = max(-low, high) + 1
+        found = (0, high) if low >= 0 and least >= 1 else (-size, size)
+    else:
+        size = max(-least, most)
+        found = (0, most - 1) if least >= 1 else (-size, size)
+    return found[0] if found[0] > -MAX_BOUND else -math.inf, found[1] if found[1] < MAX_BOUND else math.inf
+
+
+def _told(sign: str, bounds: Bounds, b: int) -> bool | None:
+    """How an int within bounds compares to a number; None where it may be either way."""
+    low, high = bounds
+    always, never = {
+        "<": (high < b, low >= b), "<=": (high <= b, low > b), ">": (low > b, high <= b), ">=": (low >= b, high < b),
+        "==": (low == high == b, not low <= b <= high), "!=": (not low <= b <= high, low == high == b),
+    }[sign]  # fmt: skip
+    return True if always else False if never else None
+
+
+def _narrowed(sign: str, bounds: Bounds, b: int, outcome: bool) -> Bounds:
+    """The bounds of an int of which a comparison came out so."""
+    low, high = bounds
+    if not outcome:
+        sign = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}[sign]
+    if sign == "==":
+        return b, b
+    if sign == "!=":
+        return low + (low == b), high - (high == b)
+    if sign in ("<", "<="):
+        return low, min(high, b - (sign == "<"))
+    return max(low, b + (sign == ">")), high

@@ -195,6 +195,62 @@ def test_a_trace_repeats_the_computation_for_other_numbers(way: Callable[..., An
     assert reused > 150
 
 
+def program(seed: int) -> Callable[..., Any]:
+    """A random computation of three numbers: steps, and results that hang on comparisons."""
+    rng = random.Random(seed)
+    steps = [
+        (rng.choice("+-*/%<=!>"), rng.random(), rng.random(), rng.choice([0, 1, 1, 2, -1, 3, 7]))
+        for _ in range(12)
+    ]
+
+    def run(*numbers: Any) -> tuple[Any, ...]:
+        values = list(numbers)
+        for sign, first, second, constant in steps:
+            a = values[int(first * len(values))]
+            b = values[int(2 * second * len(values))] if second < 0.5 else constant
+            made: Any
+            if sign in "+-*":
+                made = a + b if sign == "+" else a - b if sign == "-" else a * b
+            elif sign in "/%":
+                made = a // b if sign == "/" else a % b
+            else:
+                said = a < b if sign == "<" else a == b if sign == "=" else a != b if sign == "!" else a > b
+                made = (a if said else -a) + 1
+            values.append(made)
+        return tuple(values)
+
+    return run
+
+
+def test_what_is_known_of_ints_changes_no_result() -> None:
+    rng = random.Random(1)
+    reused = refused = 0
+    for seed in range(400):
+        run, formulas = program(seed), []
+        for _ in range(12):
+            numbers = [rng.choice([rng.randint(-3, 9), rng.randint(1, 300)]) for _ in range(3)]
+            try:
+                wanted = run(*numbers)
+            except ZeroDivisionError:
+                wanted = None
+            for formula in formulas:
+                try:
+                    found = formula(*numbers)
+                except ZeroDivisionError:
+                    found = None
+                assert found is None or found == wanted, (seed, numbers)
+                reused += found is not None
+                refused += found is None
+            trace = Trace(numbers)
+            try:
+                formulas.append(trace.formula(run(*trace.leaves)))
+            except (Untraceable, ZeroDivisionError):
+                continue
+            assert formulas[-1](*numbers) == wanted, (seed, numbers)
+    assert reused > 1_000
+    assert refused > 1_000
+
+
 UNTRACEABLE: list[Callable[[Symbol], Any]] = [
     int, float, hash, str, range, lambda s: [1][s], lambda s: s == "same", lambda s: s**2, lambda s: f"{s:,}",
     lambda s: 1 / (s - s),
