@@ -40,9 +40,17 @@ def rewritten(graph: Graph, rewrite: Rewrite, state: Mapping[str, Tensor]) -> di
     """
     dtype = next((t.dtype for t in state.values() if t.is_floating_point()), torch.float32)
     with torch.no_grad():
-        wide = {k: t.double() if t.is_floating_point() else t for k, t in state.items()}
-        made = by_key(rewrite.graph, rewrite.weights(by_node(graph, wide)))
-        return {
-            k: t.to(dtype).contiguous().clone() if t.is_floating_point() else t.clone()
-            for k, t in made.items()
-        }
+        made = by_key(rewrite.graph, rewrite.weights(by_node(graph, {k: _wide(t) for k, t in state.items()})))
+        own: dict[str, Tensor] = {}
+        while (
+            made
+        ):  # what was computed is given up as it is copied: a large network's weights are many gigabytes
+            key, tensor = made.popitem()
+            own[key] = tensor.to(dtype if tensor.is_floating_point() else tensor.dtype).clone(
+                memory_format=torch.contiguous_format
+            )
+    return dict(reversed(own.items()))
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    return tensor.double() if tensor.is_floating_point() else tensor

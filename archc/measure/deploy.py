@@ -115,6 +115,7 @@ def verify_rewrite(
         given = [x.to(dtype) for x in inputs]
         with torch.inference_mode():
             results = [_results(m(*given)) for m in (source, other)]
+        del other  # before the next one is made
         found.append(tuple(_apart(a, b) for a, b in zip(*results, strict=True)))
     names = tuple(output.name for output in graph.outputs if not output.train_only)
     return Agreement(names, found[0], found[1])
