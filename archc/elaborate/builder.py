@@ -209,16 +209,25 @@ class Body:
         shapes: list[Shape],
         cost: tuple[int, ...],
         last: tuple[int, ...],
+        more: int,
         node_count: int,
         last_node_count: int,
     ) -> list[Tensor]:
+        """Outputs of an application of that cost, its last op, of the cost `last`, applied `more` times again.
+
+        node_count: of all.
+        """
         value = self.value_count
         self.value_count += len(shapes)
         refs = (inputs[0].ref,) if len(inputs) == 1 else tuple([t.ref for t in inputs])
         self.items.append(PricedItem(refs, last, last_node_count, value))
         self.node_count += node_count
-        a, b, c, d, e = self.terms
-        self.terms = [a + cost[0], b + cost[1], c + cost[2], d + cost[3], e + cost[4]]
+        terms = self.terms
+        terms[0] += cost[0] + more * last[0]
+        terms[1] += cost[1] + more * last[1]
+        terms[2] += cost[2] + more * last[2]
+        terms[3] += cost[3] + more * last[3]
+        terms[4] += cost[4] + more * last[4]
         return [Tensor(self, value + i, shape) for i, shape in enumerate(shapes)]
 
     def repeat_priced(self, item: PricedItem, count: int) -> None:

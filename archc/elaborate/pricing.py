@@ -304,7 +304,7 @@ def add_priced(
             at += rank
     last = found[5:10] if formula.terms == 10 else found[:5]
     nodes = formula.node_count + more * formula.last_node_count
-    return body.add_priced(flat, shapes, formula.costs(found, more), last, nodes, formula.last_node_count)
+    return body.add_priced(flat, shapes, found, last, more, nodes, formula.last_node_count)
 
 
 def prove(
