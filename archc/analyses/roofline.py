@@ -68,10 +68,14 @@ def device(name: str) -> Device:
     if name in devices():
         text = (files("archc.analyses") / "devices" / f"{name}.toml").read_text(encoding="utf-8")
     else:
+        known = f"devices: {', '.join(devices())}"
         try:
             text = Path(name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            raise _bad(f"there is no device or file {name!r}", f"devices: {', '.join(devices())}") from None
+        except FileNotFoundError:
+            raise _bad(f"there is no device or file {name!r}", known) from None
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise _bad(f"cannot read the device file {name}: {why}", known) from None
     try:
         row = tomllib.loads(text)
         peak = {dtype: _positive(value) for dtype, value in row["peak"].items()}

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 diagnostics, 2 usage, 130 interrupted, 141 the reader of o
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import os
 import sys
@@ -59,6 +60,9 @@ COMMANDS = (
     "explain",
     "completion",
 )
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a write fails with where a disk is full or broken."""
 
 EPILOG = """\b
 A first walk:
@@ -115,6 +119,7 @@ def main(args: Sequence[str] | None = None) -> int:
     # collecting among modules, syntax trees and graphs finds nothing: it took a quarter of the time of a small command
     gc.set_threshold(200_000)
     atexit.register(gc.freeze)  # nor at the end, where nothing is left to be told
+    _open_closed_streams()
     try:
         words = sys.argv[1:] if args is None else list(args)
         code = cli.main(args=words, prog_name="archc", standalone_mode=False, obj=words)
@@ -133,10 +138,27 @@ def main(args: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return _reader_gone()
+    except OSError as error:
+        if error.errno not in NO_ROOM or error.filename is not None:
+            raise
+        _silence_stdout()
+        fail(f"cannot write the output: {error.strerror}")
+        return 1
     return code if isinstance(code, int) else 0
 
 
 def _reader_gone() -> int:
-    # stdout now leads nowhere, so that the interpreter's own last flush stays silent
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _silence_stdout()
     return 141
+
+
+def _silence_stdout() -> None:
+    """Let stdout lead nowhere, so that the interpreter's own last flush stays silent."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_closed_streams() -> None:
+    """Python has None for a stream that was closed (`archc … >&-`); no file is to take its place."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))

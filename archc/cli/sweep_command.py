@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from archc.cli.console import print_json, print_table
+from archc.cli.console import fail, print_json, print_table
 from archc.cli.count_command import cost_to_dict
 from archc.cli.options import literal_value, parse_input, spec_argument
 from archc.diagnostics import ArchError
@@ -110,6 +110,8 @@ def command(
             rows.append({"arguments": arguments, "error": error.diagnostics[0].message})
     built = [row for row in rows if row["error"] is None]
     if not built and last is not None:
+        at = ", ".join(f"{name} = {value}" for name, value in rows[-1]["arguments"].items())
+        fail(f"none of {len(rows)} networks can be built; with {at}:")
         raise last
     _print(rows, names, format_)
     if len(built) < len(rows):

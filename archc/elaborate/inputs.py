@@ -37,7 +37,7 @@ def input_shape(f: ElabFrame, dims: list[Closure], node: ast.Input) -> tuple[int
         raise fail("E0512", f"an input size is a tuple, not {show(given)}", node.span,
                    f"declared as {show_shape(shape)}", (f"write ({', '.join(map(str, shape))})",))  # fmt: skip
     if len(given) != len(shape):
-        raise fail("E0512", f"the input has {len(shape)} dimensions, but {len(given)} were given", node.span,
+        raise fail("E0512", f"the input has {len(shape)} dimensions, not {len(given)}", node.span,
                    f"declared as {show_shape(shape)}", (f"give sizes for all, as in {show_shape(shape)}",))  # fmt: skip
     return tuple(dimension(d, node.span) for d in given)
 

@@ -222,6 +222,8 @@ class Library:
         help = f"did you mean `{near}`?" if near else "`archc list` shows the library"
         if Path(f"{path_text}.arch").is_file():
             help = f"the file is called `{path_text}.arch`"
+        elif Path(path_text).is_dir():
+            help = f"`{path_text}` is a folder: `archc check {path_text}` reads all specs in it"
         raise ArchError(
             [
                 Diagnostic(

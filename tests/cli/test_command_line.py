@@ -118,6 +118,22 @@ def test_a_closed_pipe_ends_quietly(workplace: Path) -> None:
     assert done.stdout.splitlines()[-1] == "141"
 
 
+@pytest.mark.parametrize("words", ["count toy.arch", "emit toy.arch", "list", "--help"])
+def test_a_full_disk_is_a_message(toy: str, words: str) -> None:
+    command = f"{sys.executable} -m archc {words} > /dev/full"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr == "error: cannot write the output: No space left on device\n"
+
+
+def test_closed_streams_are_no_matter(toy: str) -> None:
+    command = f"{sys.executable} -m archc check toy.arch >&- && {sys.executable} -m archc count toy.arch 2>&-"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert "total" in done.stdout
+
+
 def test_an_interrupt_exits_130(run: Run, monkeypatch: pytest.MonkeyPatch, toy: str) -> None:
     import archc.elaborate
 
