@@ -6,13 +6,14 @@ rounding at most (`torch.addcmul` rounds once where a product and a sum round tw
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from archc.backends.torch_pack import pack
 from archc.backends.torch_plan import Item, ScopePlan, walk
 from archc.ir import Graph, Node
+from archc.ops.reshape import SliceChannels
 from archc.ops.scale import Gain, Scale
 from archc.ops.torch_code import Argument, Call, Input, TorchCode, call
 
@@ -61,12 +62,38 @@ class _Scope:
         }
 
     def run(self) -> None:
+        self._splits()
         for item in list(self.scope.items):
             if item.node and item.node.op.name == "add" and len(item.inputs) == 2 and not item.has_state:
                 self._sum(item, item.node)
         for item in self.scope.items:
             if item.node and item.code.forward:
                 item.code = replace(item.code, forward=self._in_place(item, item.code.forward))
+
+    # ------------------------------------------------------------ slices
+
+    def _splits(self) -> None:
+        """Slices that tile the channels of one tensor as one call, whose backward is one concatenation."""
+        slices: dict[tuple[int, bool], list[tuple[SliceChannels, Item]]] = defaultdict(list)
+        for item in self.scope.items:
+            if item.node and isinstance(item.node.op, SliceChannels):
+                slices[item.inputs[0], item.train_only].append((item.node.op, item))
+        for (value, _), parts in slices.items():
+            first = parts[0][1]
+            parts.sort(key=lambda part: part[0].start)
+            edges = [0, *(op.stop for op, _ in parts)]
+            tiled = edges[:-1] == [op.start for op, _ in parts]
+            if len(parts) < 2 or not tiled or edges[-1] != self.graph.nodes[value].shape[0]:
+                continue
+            sizes = tuple(op.stop - op.start for op, _ in parts)
+            code = call("Tensor.split", Input(0), sizes, dim=1)
+            if len(set(sizes)) == 1:
+                code = call("Tensor.chunk", Input(0), len(sizes), dim=1)
+            first.code = TorchCode(forward=code)
+            first.outputs = tuple(item.outputs[0] for _, item in parts)
+            for _, item in parts:
+                if item is not first:
+                    self.scope.items.remove(item)
 
     # ------------------------------------------------------------ sums
 

@@ -64,7 +64,7 @@ def methods(root: ScopePlan, in_parts: bool) -> list[str]:
     if not has_sections(root):
         return []
     last = "self.in_parts(section, module, *inputs)" if in_parts else "module(*inputs)"
-    many = any(len(item.outputs) > 1 for item in root.items)
+    many = any(is_section(item) and len(item.outputs) > 1 for item in root.items)
     result = "Tensor | tuple[Tensor, ...]" if many else "Tensor"
     return f'''
     def _run(self, section: str, *inputs: Tensor) -> {result}:

@@ -35,6 +35,7 @@ POSITIONAL: dict[str, tuple[str, ...]] = {
     "nn.GroupNorm": ("groups", "channels"),
     "nn.LayerNorm": ("channels",),
     "nn.Dropout": ("rate",),
+    "Tensor.split": ("x", "sizes"),
 }
 
 # Arguments of torch's own calls for which (n, n) and n mean the same.

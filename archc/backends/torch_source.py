@@ -198,10 +198,6 @@ class _Writer:
             return self._literal((*place, key), prefix)
 
         args = [argument(value, index) for index, value in enumerate(call.args)]
-        if target.startswith("Tensor."):
-            owner, *args = args
-            name = f"({flat(owner)})" if isinstance(owner, Infix) else flat(owner)
-            return Bracket(name + target.removeprefix("Tensor"), tuple(("", a) for a in args))
         if target in INFIX:
             operator = INFIX[target]
             first = args[0]
@@ -217,6 +213,10 @@ class _Writer:
         given.update((k, None) for k in known if k not in given and (*place, k) in self.cls.bound)
         order = sorted(given, key=lambda k: known.index(k) if k in known else -1)
         named = [(checked(k), argument(given[k], k)) for k in order]
+        if target.startswith("Tensor."):
+            owner, *args = args
+            name = f"({flat(owner)})" if isinstance(owner, Infix) else flat(owner)
+            target = name + target.removeprefix("Tensor")
         return Bracket(target, (*(("", a) for a in args), *named))
 
     # -- forward

@@ -46,7 +46,7 @@ TARGETS = frozenset(
             "unsqueeze", "zeros_like",
         )),
         *(f"operator.{n}" for n in ("add", "mul")),
-        "Tensor.add_",
+        *(f"Tensor.{n}" for n in ("add_", "chunk", "split")),
     }
 )  # fmt: skip
 

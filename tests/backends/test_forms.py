@@ -11,6 +11,7 @@ from torch import nn
 import archc
 from archc.backends import torch_module
 from archc.backends.torch_source import emit
+from archc.ir import Graph
 from archc.measure.deploy import load_rewritten
 from archc.measure.weights import randomise
 from tests.backends.interpreter import inputs_for, results
@@ -75,6 +76,62 @@ def test_a_gated_branch_and_its_shortcut_are_one_call() -> None:
     b, x = start()
     branch = b.chain(x, conv(4, 3), "gain", ("scale", {"factor": 0.2}))
     assert "self.gain1(self.conv1(x), x)" in emitted(b, b.add("add", x, branch))
+
+
+def sliced(*bounds: tuple[int, int], order: tuple[int, ...] | None = None) -> Graph:
+    """Slices of six channels, made in this order, each through a layer of its own and all concatenated."""
+    b = GraphBuilder()
+    x = b.chain(b.add("input", size=(3, 5, 5), name="x"), conv(6))
+    made = {
+        i: b.add("slice_channels", x, start=bounds[i][0], stop=bounds[i][1])
+        for i in order or range(len(bounds))
+    }
+    parts = [
+        b.add("add", made[i], b.chain(made[i], conv(b.nodes[made[i]].shape[0]), "batch_norm")) for i in made
+    ]
+    return b.graph(b.add("concat", *parts))
+
+
+TILED = {
+    "halves": (sliced((0, 3), (3, 6)), "x, branch = self.conv1(x).chunk(2, dim=1)"),
+    "halves, the second first": (sliced((0, 3), (3, 6), order=(1, 0)), "x, branch = self.conv1(x).chunk(2, dim=1)"),
+    "thirds": (sliced((0, 2), (2, 4), (4, 6), order=(2, 0, 1)), "x, branch, branch2 = self.conv1(x).chunk(3, dim=1)"),
+    "unequal": (sliced((0, 1), (1, 4), (4, 6)), "x, branch, branch2 = self.conv1(x).split((1, 3, 2), dim=1)"),
+}  # fmt: skip
+APART = (
+    sliced((0, 6)), sliced((0, 3), (3, 5)), sliced((1, 3), (3, 6)), sliced((0, 3), (2, 6)), sliced((0, 2), (4, 6)),
+    sliced((0, 3), (3, 6), (3, 6)), sliced((0, 3), (0, 3)),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TILED)
+def test_slices_that_tile_a_tensor_are_one_call(name: str) -> None:
+    graph, call = TILED[name]
+    source = forward_of(emit(graph))
+    assert "narrow" not in source
+    assert call in source
+
+
+@pytest.mark.parametrize("graph", APART, ids=lambda g: "")
+def test_other_slices_stay_apart(graph: Graph) -> None:
+    assert forward_of(emit(graph)).count("torch.narrow(") == sum(
+        n.op.name == "slice_channels" for n in graph.nodes
+    )
+
+
+@pytest.mark.parametrize("graph", [*(graph for graph, _ in TILED.values()), *APART], ids=lambda g: "")
+def test_slices_give_the_same_numbers_and_gradients(graph: Graph) -> None:
+    plain, fast = (torch_module.compile(graph, form=form).double().train() for form in ("plain", "fast"))
+    fast.load_state_dict(plain.state_dict())
+    x = torch.randn(2, 3, 5, 5, dtype=torch.float64, requires_grad=True)
+    wanted, *found = [
+        (y, *torch.autograd.grad(y.square().sum(), [x, *module.parameters()]))
+        for module in (plain, fast, torch.compile(fast, backend="eager", fullgraph=True))
+        for y in [module(x)]
+    ]
+    for values in found:
+        for a, b in zip(wanted, values, strict=True):
+            torch.testing.assert_close(b, a, rtol=1e-12, atol=1e-12)
 
 
 @every_graph
