@@ -114,8 +114,17 @@ class Missing:
 MISSING = Missing()
 
 
+class Shown:
+    """A value that ops, which do not know it, show in the words of the language."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return show(self)
+
+
 @record(eq=False)
-class OpValue:
+class OpValue(Shown):
     """An op or block, possibly partially applied.
 
     args: bound non-tensor arguments by name. positional: how many of them were given by position.
@@ -147,7 +156,7 @@ class Step:
 
 
 @record(eq=False)
-class Composition:
+class Composition(Shown):
     """`f -> g -> h` as a value. No steps: the identity."""
 
     steps: tuple[Step, ...]
@@ -161,7 +170,7 @@ IDENTITY = Composition(())
 
 
 @record(eq=False)
-class Mixture:
+class Mixture(Shown):
     """A pick of one of several ops, kept open: applied, it is the weighted sum of what they make.
 
     weigh: applied to the result, where it is itself one of several to be picked; then there may be one op only.
@@ -205,7 +214,7 @@ class Kept:
 
 
 @record(eq=False)
-class Function:
+class Function(Shown):
     """A builtin, or an `fn` closed over its scope: arithmetic only."""
 
     name: str

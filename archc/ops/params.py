@@ -138,7 +138,7 @@ def coerce(op: str, parameter: Parameter, value: Any) -> Any:
     if found is _NO:
         raise OpError(
             "E0304",
-            f"{op}: `{parameter.name}` must be {parameter.type_name}, not {show(value)}",
+            f"{op}: `{parameter.name}` must be {parameter.type_name}, not {brief(value)}",
             argument=parameter.name,
             label=f"expected {parameter.type_name}",
             help=_type_help(parameter, value),
@@ -152,14 +152,14 @@ def coerce(op: str, parameter: Parameter, value: Any) -> Any:
         if parameter.minimum is not None and number < parameter.minimum:
             raise OpError(
                 "E0305",
-                f"{op}: `{parameter.name}` must be at least {parameter.minimum:g}, not {show(value)}",
+                f"{op}: `{parameter.name}` must be at least {parameter.minimum:g}, not {brief(value)}",
                 argument=parameter.name,
                 label=f"smaller than {parameter.minimum:g}",
             )
         if parameter.below is not None and number >= parameter.below:
             raise OpError(
                 "E0306",
-                f"{op}: `{parameter.name}` must be below {parameter.below:g}, not {show(value)}",
+                f"{op}: `{parameter.name}` must be below {parameter.below:g}, not {brief(value)}",
                 argument=parameter.name,
                 label=f"not below {parameter.below:g}",
             )
@@ -251,6 +251,12 @@ def _tuple_fitter(items: tuple[Any, ...]) -> Callable[[Any], Any]:
     return fit
 
 
+def brief(value: Any) -> str:
+    """A value in the words of the language, cut short for a message."""
+    text = show(value)
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
 def show(value: Any) -> str:
     """A value in the words of the language."""
     if isinstance(value, bool):
@@ -265,4 +271,6 @@ def show(value: Any) -> str:
         return "(" + ", ".join(map(show, value)) + ("," if len(value) == 1 else "") + ")"
     if isinstance(value, float):
         return f"{value:g}" if value == float(f"{value:g}") else repr(value)
+    if isinstance(value, range):
+        return f"{value.start}..{value.stop}"
     return str(value)
