@@ -60,9 +60,15 @@ def clip(module: nn.Module, clipping: float) -> None:
                 change.mul_(limit / float(change.norm()))
 
 
-@pytest.mark.parametrize(("kind", "clipping"), [("linear", 0.0), ("cosine", 0.0), ("cosine", 0.02)])
-def test_a_run_is_the_plain_loop(kind: str, clipping: float, tmp_path: Path) -> None:
-    graph = tiny_graph(tmp_path, rate=0.0)
+@pytest.mark.parametrize(
+    ("kind", "clipping", "name"),
+    [
+        ("linear", 0.0, "tiny"), ("cosine", 0.0, "tiny"), ("cosine", 0.02, "tiny"),
+        ("cosine", 0.02, "cifar_nf_resnet_16"),
+    ],
+)  # fmt: skip
+def test_a_run_is_the_plain_loop(kind: str, clipping: float, name: str, tmp_path: Path) -> None:
+    graph = tiny_graph(tmp_path, rate=0.0) if name == "tiny" else load(name, input=(3, 8, 8))
     recipe = tiny_recipe(
         epochs=EPOCHS, ema=MEMORY, label_smoothing=SMOOTHING, augment=PLAIN, schedule={"kind": kind, "warmup": WARM},
         optim={"lr": PEAK, "momentum": 0.9, "nesterov": True, "weight_decay": DECAY, "agc": clipping},
@@ -73,8 +79,9 @@ def test_a_run_is_the_plain_loop(kind: str, clipping: float, tmp_path: Path) -> 
 
     torch.manual_seed(seed_of(recipe.seed, "weights"))
     module = torch_module.compile(graph).train()
-    decayed = [p for p in module.parameters() if p.ndim > 1]
-    others = [p for p in module.parameters() if p.ndim <= 1]
+    weights = {n for n, p in module.named_parameters() if n.endswith(".weight") and p.ndim > 1}
+    decayed = [p for n, p in module.named_parameters() if n in weights]
+    others = [p for n, p in module.named_parameters() if n not in weights]
     optimizer = torch.optim.SGD(
         [{"params": decayed, "weight_decay": DECAY}, {"params": others}],
         lr=PEAK, momentum=0.9, nesterov=True, foreach=False, fused=False,
@@ -126,8 +133,8 @@ def test_a_run_is_the_plain_loop(kind: str, clipping: float, tmp_path: Path) -> 
     for ours, theirs in zip(logged, found, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-4)
     assert losses[-1] < losses[0]
-    for name, theirs in (("model", module), ("ema", average)):
-        saved = load_file(tmp_path / "run" / f"{name}.safetensors")
+    for file, theirs in (("model", module), ("ema", average)):
+        saved = load_file(tmp_path / "run" / f"{file}.safetensors")
         for key, value in theirs.state_dict().items():
             torch.testing.assert_close(saved[key], value, rtol=1e-4, atol=1e-6)
 
