@@ -25,7 +25,7 @@ The spec says which point it is, so that `archc mutate` can take it on from ther
 
 @click.command(epilog=EPILOG)
 @space_argument
-@click.argument("point", type=click.File("r", encoding="utf-8"))
+@click.argument("point", type=click.File("rb"))
 @click.option(
     "-o",
     "output",
@@ -47,9 +47,12 @@ def command(
     from archc.spaces.frozen import frozen
     from archc.spaces.point_text import from_json
     from archc.spaces.space import Request, Space
+    from archc.syntax.parse import source_from_bytes
 
     found = Space(Request(space, arguments=params, input=input_))
-    answers = from_json(point.read(), found.parameters, getattr(point, "name", "point.json"))
+    name_of_file = str(getattr(point, "name", "point.json"))
+    source = source_from_bytes(name_of_file, point.read())
+    answers = from_json(source.text, found.parameters, name_of_file)
     called = name or (output.stem if output is not None else f"{found.name}_point")
     try:
         text = frozen(found, answers, identifier(called))

@@ -37,7 +37,8 @@ class Table:
         self.key = key or next((k for k in KEYS if k in columns), "")
         if self.key not in columns:
             hint = did_you_mean(key, columns) or (f"it has {', '.join(columns)}",)
-            raise SearchError(f"{path} has no column {key or ' or '.join(KEYS)!r}: {hint[0]}")
+            wanted = f"column {key!r}" if key else f"column of names ({', '.join(KEYS)})"
+            raise SearchError(f"{path} has no {wanted}: {hint[0]}")
         self.same = same or next((c for c in SAME if c in columns), self.key)
         if self.same not in columns:
             raise SearchError(f"{path} has no column {same!r}: it has {', '.join(columns)}")

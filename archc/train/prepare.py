@@ -32,7 +32,7 @@ class Prepared:
 def data_changes(text: str) -> list[str]:
     """What `--data` says, as changes of a recipe: a name, NAME:PATH, a folder or a parquet file.
 
-    Raises DataError where there is no such file.
+    Raises DataError where there is no such file, or one of another kind.
     """
     name, colon, path = text.partition(":")
     if text in NAMED:
@@ -46,6 +46,8 @@ def data_changes(text: str) -> list[str]:
         raise DataError(
             f"no data {text!r}: give digits, synthetic, a folder, a parquet file, cifar10:FOLDER, or hf:OWNER/NAME"
         )
+    if place.is_file() and place.suffix != ".parquet":
+        raise DataError(f"the file {text} is no data: give a folder of images, or a .parquet file")
     if place.suffix == ".parquet" or (place.is_dir() and any(place.rglob("*.parquet"))):
         kind = "parquet"
     elif any(place.glob("data_batch*")):

@@ -201,6 +201,8 @@ def load_recipe(recipe: str | Path, changes: Sequence[str] = ()) -> Recipe:
         shipped = recipes_root() / f"{recipe}.toml"
         if str(recipe) not in recipe_names():
             hint = did_you_mean(str(recipe), recipe_names())
+            if not hint and path.is_file():
+                hint = ("a file of one is called NAME.toml",)
             raise RecipeError(f"no recipe {str(recipe)!r}: {' '.join(hint) or ', '.join(recipe_names())}")
         path = shipped
     try:

@@ -89,6 +89,9 @@ def test_commands_say_what_is_wrong(
     Path("point.json").write_text('{"code[0]": 9}')
     assert main(["freeze", "nb201", "point.json"]) == 1
     assert "`code[0]` cannot be 9" in capsys.readouterr().err
+    Path("point.json").write_bytes(b"\xff\x00{}")
+    assert main(["freeze", "nb201", "point.json"]) == 1
+    assert "E0113" in capsys.readouterr().err
     assert main(["mutate", "resnet50"]) == 1
     assert "resnet50 is no point of a space" in capsys.readouterr().err
     assert main(["mutate", "resnet50", "--n", "2"]) == 2

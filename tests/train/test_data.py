@@ -18,7 +18,7 @@ from archc.train.datasets import Dataset
 from archc.train.faults import DataError
 from archc.train.loading import load_dataset
 from archc.train.prepare import data_changes, prepare
-from archc.train.recipe import Data, load_recipe
+from archc.train.recipe import Data, RecipeError, load_recipe
 
 SHAPE = (3, 8, 8)
 
@@ -176,6 +176,11 @@ def test_data_is_known_by_what_it_is(tmp_path: Path) -> None:
     assert data_changes("cifar10:some where") == ["data.name=cifar10", "data.path='some where'"]
     with pytest.raises(DataError, match="no data"):
         data_changes("digit")
+    (tmp_path / "notes.txt").write_text("hi")
+    with pytest.raises(DataError, match=r"notes.txt is no data: give a folder"):
+        data_changes(str(tmp_path / "notes.txt"))
+    with pytest.raises(RecipeError, match=r"a file of one is called NAME.toml"):
+        load_recipe(tmp_path / "notes.txt")
 
 
 def test_the_network_gets_as_many_classes_as_the_data() -> None:
