@@ -1,5 +1,5 @@
 """Convolutions and linear layers over channels, with the sums and activations after them, as one call each, for the
-CPU runtime; batch normalisation that could not be folded, as one call too."""
+CPU runtime; batch normalisation that could not be folded, as one call too; shuffles that keep channels_last."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ class _Packing:
             elif item.code.module and item.code.module.target == "nn.BatchNorm2d":
                 packed = replace(item.code.module, target="PackedBatchNorm2d")
                 item.code = replace(item.code, module=packed)
+            elif item.code.forward and item.code.forward.target == "channel_shuffle":
+                item.code = replace(item.code, forward=replace(item.code.forward, target="packed_shuffle"))
 
     def _pack(self, item: Item) -> None:
         module = item.code.module

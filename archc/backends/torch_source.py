@@ -7,6 +7,7 @@ plus the parameter (`s1.0.conv1.weight`), but for names that torch or Python res
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from archc.backends.prelude import helper_source, helpers
@@ -68,9 +69,22 @@ def _imports(body: str, helper_imports: tuple[str, ...]) -> str:
         "from torch import Tensor, nn": r"\bnn\.",
         "from torch.utils.checkpoint import checkpoint": r"\bcheckpoint\(",
     }
-    others = sorted(set(helper_imports) - known.keys() - {"import torch.nn as nn"})
+    others = _merged(set(helper_imports) - known.keys() - {"import torch.nn as nn"})
     ours = [line for line, pattern in known.items() if re.search(pattern, body)]
     return "\n".join([*others, *([""] if others else []), *ours])
+
+
+def _merged(lines: Iterable[str]) -> list[str]:
+    """The import lines, sorted, with one for all that is taken from a module by name."""
+    names: dict[str, set[str]] = {}
+    whole = []
+    for line in lines:
+        module, _, taken = line.removeprefix("from ").partition(" import ")
+        if taken:
+            names.setdefault(module, set()).update(taken.split(", "))
+        else:
+            whole.append(line)
+    return [*sorted(whole), *(f"from {m} import {', '.join(sorted(names[m]))}" for m in sorted(names))]
 
 
 def _calls(cls: ClassPlan) -> list[Call]:

@@ -9,8 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from archc.backends.prelude.channel_shuffle import channel_shuffle
 from archc.backends.prelude.fastest import Fastest
 from archc.backends.prelude.packed_conv2d import PackedConv2d
+from archc.backends.prelude.packed_shuffle import packed_shuffle
 from archc.backends.prelude.parts import Parts
 from archc.backends.prelude.winograd import Winograd
 
@@ -132,3 +134,23 @@ def test_sections_run_in_parts_and_whole(outputs: int, monkeypatch: pytest.Monke
     module.batches.clear()
     again("s1", module, x, y)
     assert module.batches == [6], "with gradients"
+
+
+def test_shuffles_keep_channels_last() -> None:
+    x = torch.randn(2, 12, 3, 5)
+    last = x.contiguous(memory_format=torch.channels_last)
+    for groups in (2, 3, 4):
+        expected = channel_shuffle(x, groups)
+        with torch.inference_mode():
+            found = packed_shuffle(last, groups)
+            assert torch.equal(found, expected)
+            assert found.is_contiguous(memory_format=torch.channels_last)
+            assert torch.equal(packed_shuffle(torch.cat([last, last], 1)[:, :12], groups), expected), (
+                "a slice"
+            )
+            assert torch.equal(packed_shuffle(x, groups), expected), "contiguous"
+        assert torch.equal(packed_shuffle(last, groups), expected), (
+            "after an order was kept in inference mode"
+        )
+        (gradient,) = torch.autograd.grad(packed_shuffle(x.requires_grad_(), groups).sum(), x)
+        assert torch.equal(gradient, torch.ones_like(x))
