@@ -82,7 +82,7 @@ def settle(module: nn.Module, run: Callable[[], object], most: int = 200) -> int
     for done in range(1, most + 1):
         run()
         kept = (getattr(m, name, None) for m in module.modules() for name in ("packed", "in_parts"))
-        if not any(getattr(calls, "choosing", 0) for calls in kept):
+        if not any(getattr(calls, "choosing", None) for calls in kept):
             return done
     return most
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -154,3 +155,22 @@ def test_shuffles_keep_channels_last() -> None:
         )
         (gradient,) = torch.autograd.grad(packed_shuffle(x.requires_grad_(), groups).sum(), x)
         assert torch.equal(gradient, torch.ones_like(x))
+
+
+def test_threads_may_choose_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    module, parts = Section(1), Parts()
+    x, y = torch.randn(6, 4, 8, 8), torch.randn(6, 4, 8, 8)
+    expected = module(x, y).detach()
+    monkeypatch.setattr(Parts, "most", 4 * x[0].numel())
+
+    def calls(_: int) -> bool:
+        with torch.inference_mode():
+            return all(
+                torch.allclose(parts("s1", module, x, y), expected, rtol=1e-4, atol=1e-5) for _ in range(60)
+            )
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(calls, range(4)))
+    assert not parts.choosing
+    assert not module.conv.packed.choosing

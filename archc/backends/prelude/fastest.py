@@ -1,3 +1,4 @@
+import threading
 import time
 from collections.abc import Callable, Generator
 from functools import partial
@@ -49,7 +50,7 @@ class Fastest:
         }
         self.after = after.get(act) or partial(getattr(F, act), inplace=True)
         self.calls: dict[torch.Size, Callable[..., torch.Tensor]] = {}
-        self.choosing = 0  # shapes of which calls are still being timed
+        self.choosing: set[torch.Size] = set()  # shapes of which calls are still being timed
 
     def start(self, shape: torch.Size) -> Callable[..., torch.Tensor]:
         """A call for a shape seen for the first time, kept in `calls`."""
@@ -65,17 +66,21 @@ class Fastest:
         """Let the calls for a shape be those that time all ways and then leave the fastest."""
         turns = self._turns(ways)
         way = next(turns)
-        self.choosing += 1
+        free = threading.Lock()
+        self.choosing.add(shape)
 
         def trial(input: torch.Tensor, other: torch.Tensor | None) -> torch.Tensor:
             nonlocal way
+            if not free.acquire(blocking=False):  # another thread has its turn, or had the last one
+                return ways[0](input, other)
             start = time.perf_counter()
             result = way(input, other)
             try:
                 way = turns.send(time.perf_counter() - start)
+                free.release()
             except StopIteration as end:
                 self.calls[shape] = end.value
-                self.choosing -= 1
+                self.choosing.discard(shape)
             return result
 
         self.calls[shape] = trial

@@ -1,3 +1,4 @@
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +19,7 @@ class Parts:
 
     def __init__(self) -> None:
         self.runs: dict[Any, Callable[..., Any]] = {}
-        self.choosing = 0
+        self.choosing: set[Any] = set()  # sections and shapes still being timed
 
     def __call__(self, section: str, module: nn.Module, *inputs: torch.Tensor) -> Any:
         first = inputs[0]
@@ -41,22 +42,29 @@ class Parts:
         ways = (self._whole, self._in_parts)
         best = [float("inf")] * 2
         phase = turn = 0  # 0: whole, 1: in parts, until the layers have chosen; 2: each in turn
-        self.choosing += 1
+        free = threading.Lock()
+        self.choosing.add(key)
 
         def trial(module: nn.Module, *inputs: torch.Tensor) -> Any:
             nonlocal phase, turn
+            if not free.acquire(blocking=False):  # another thread has its turn, or had the last one
+                return module(*inputs)
             index = phase if phase < 2 else turn % 2
             start = time.perf_counter()
             result = ways[index](module, *inputs)
             taken = time.perf_counter() - start
             if phase < 2:
-                phase += not any(getattr(getattr(m, "packed", None), "choosing", 0) for m in module.modules())
+                phase += not any(
+                    getattr(getattr(m, "packed", None), "choosing", None) for m in module.modules()
+                )
             else:
                 best[index] = min(best[index], taken)
                 turn += 1
             if turn == 2 * self.rounds:
-                self.choosing -= 1
                 self.runs[key] = ways[best[1] < self.margin * best[0]]
+                self.choosing.discard(key)
+            else:
+                free.release()
             return result
 
         self.runs[key] = trial
@@ -75,4 +83,4 @@ class Parts:
         return torch.cat(found)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"runs": {}, "choosing": 0}
+        return {"runs": {}, "choosing": set()}
