@@ -1,6 +1,6 @@
 """Exporting the library to ONNX: the record of what was tried, and the table of docs/exports.md from it.
 
-    python -m benchmarks.exports [GLOB] [--seconds 540] [--again]
+    python -m benchmarks.exports [GLOB …] [--seconds 540] [--again]
     python -m benchmarks.exports --page
 
 Every network with random weights and statistics, at 64×64 pixels where that is enough for it; checked as `archc export` checks. What the record already holds for the same graph is not tried again, so a run
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -23,7 +24,7 @@ from archc.ir import Graph
 from archc.ir.fingerprint import spec_hash
 from archc.measure.exports import OPSET, export
 from archc.measure.weights import randomise
-from benchmarks.record import Row, options, read, with_table, write
+from benchmarks.record import Row, asked_for, options, read, with_table, write
 
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "tests" / "data" / "exports.json"
@@ -62,11 +63,11 @@ def attempt(name: str, graph: Graph) -> Row:
     return {**row, "error": made.error, "seconds": round(time.process_time() - start, 1)}
 
 
-def networks(glob: str) -> list[tuple[str, Graph]]:
+def networks(patterns: Sequence[str]) -> list[tuple[str, Graph]]:
     """Those that need no choices answered: the smallest graph of every file, then the second of every file, …"""
     files: dict[str, list[tuple[str, Graph]]] = {}
-    for entry in catalog(glob):
-        if entry.params is not None:
+    for entry in catalog("*"):
+        if entry.params is not None and asked_for(entry.name, patterns):
             files.setdefault(entry.file, []).append((entry.name, reduced(entry.name)))
     ranked = [
         (rank, len(graph.nodes), name, graph)
@@ -106,7 +107,7 @@ def main() -> None:
     arguments = options(__doc__)
     torch.set_num_threads(1)
     rows, start = read(RECORD), time.monotonic()
-    for name, graph in [] if arguments.page else networks(arguments.pattern):
+    for name, graph in [] if arguments.page else networks(arguments.patterns):
         known = rows.get(name)
         if known and known["spec"] == spec_hash(graph) and not arguments.again:
             continue

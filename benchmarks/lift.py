@@ -12,7 +12,6 @@ from __future__ import annotations
 import gc
 import time
 import warnings
-from fnmatch import fnmatch
 from pathlib import Path
 
 import torch
@@ -20,7 +19,7 @@ import torch
 from archc.diagnostics import ArchError
 from archc.measure.foreign import make_foreign
 from archc.measure.lift.lift import lift
-from benchmarks.record import Row, options, read, with_table, write
+from benchmarks.record import Row, asked_for, options, read, with_table, write
 from tests.peers import import_timm
 
 ROOT = Path(__file__).parents[1]
@@ -111,7 +110,7 @@ def main() -> None:
     torch.set_num_threads(1)
     import_timm()
     rows, start = read(RECORD), time.monotonic()
-    for name in [] if arguments.page else [n for n in names() if fnmatch(n, arguments.pattern)]:
+    for name in [] if arguments.page else [n for n in names() if asked_for(n, arguments.patterns)]:
         if name in rows and not arguments.again:
             continue
         if time.monotonic() - start > arguments.seconds:

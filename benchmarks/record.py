@@ -6,22 +6,30 @@ import argparse
 import json
 import re
 from collections.abc import Iterable
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
 
 
-def options(about: str | None) -> argparse.Namespace:
-    """pattern: of the names to try; seconds; again; page. `about` is the help's text."""
+def options(about: str | None, *, quick: bool = False) -> argparse.Namespace:
+    """patterns: of the names to try; seconds; again; page. `about` is the help's text; quick: whether there is `--quick`."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pattern", nargs="?", default="*")
+    parser.add_argument("patterns", nargs="*", default=["*"], metavar="GLOB")
     parser.add_argument(
         "--seconds", type=float, default=540.0, help="stop beginning new ones after this long"
     )
     parser.add_argument("--again", action="store_true", help="also those already in the record")
     parser.add_argument("--page", action="store_true", help="only write the page")
+    if quick:
+        parser.add_argument("--quick", action="store_true", help="only the representative networks")
     return parser.parse_args()
+
+
+def asked_for(name: str, patterns: Iterable[str]) -> bool:
+    """Whether any of the patterns fits a name."""
+    return any(fnmatch(name, pattern) for pattern in patterns)
 
 
 def read(record: Path) -> dict[str, Row]:

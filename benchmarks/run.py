@@ -28,6 +28,8 @@ PARTS = {
     "counting": "Counting",
     "startup": "Start-up",
 }
+RECORDED = frozenset({"eager"})
+"""Parts that go on from a record, whose rows say when and where each was made."""
 HEAD = "# Speed\n\nMade by `make bench`, part by part. All figures are ratios or times of one run on the machine named.\n"
 
 
@@ -46,9 +48,16 @@ def section(part: str, quick: bool) -> str:
     out, start = Both(), time.monotonic()
     with contextlib.redirect_stdout(out):
         module.main(quick)
-    about = (module.__doc__ or "").strip().split("\n\n")[0]
-    command = f"python -m benchmarks.run {part}{' --quick' * quick}"
-    return f"## {PARTS[part]}\n\n{about}\n\n`{command}`, {where()}, {time.monotonic() - start:.0f} s\n\n{out.getvalue()}"
+    head = heading(part, module.__doc__)
+    if part not in RECORDED:
+        command = f"python -m benchmarks.run {part}{' --quick' * quick}"
+        head += f"\n\n`{command}`, {where()}, {time.monotonic() - start:.0f} s"
+    return f"{head}\n\n{out.getvalue()}"
+
+
+def heading(part: str, about: str | None) -> str:
+    """The title of a section and the first paragraph of what its module says."""
+    return f"## {PARTS[part]}\n\n{(about or '').strip().split(chr(10) * 2)[0]}"
 
 
 def where() -> str:

@@ -82,29 +82,40 @@ def race(
 ) -> Race:
     """Time two pieces of work in turn, the one that begins changing from pair to pair.
 
-    warm: untimed runs of each before. Then pairs until `seconds` of wall time are over, at least `least` and at
-    most `most` of them. Garbage is collected before, not during.
+    warm: untimed runs of each before. Then pairs as `in_turn` runs them.
     """
-    contenders = [first] if second is None else [first, second]
-    for work in contenders:
+    works = [first] if second is None else [first, second]
+    for work in works:
         for _ in range(warm):
             work()
-    found: list[list[float]] = [[] for _ in contenders]
+    found = in_turn(works, clock=clock, seconds=seconds, least=least, most=most)
+    return Race(clock, Times(tuple(found[0])), Times(tuple(found[1])) if second else None)
+
+
+def in_turn(
+    works: Sequence[Work], *, clock: Clock, seconds: float, least: int, most: int = 200
+) -> list[list[float]]:
+    """Seconds of every run of each piece of work, run in turn, the one that begins changing from turn to turn.
+
+    Turns go on until `seconds` of wall time are over, at least `least` and at most `most` of them. Garbage is
+    collected before, not during.
+    """
+    found: list[list[float]] = [[] for _ in works]
     collecting = gc.isenabled()
     gc.collect()
     gc.disable()
     try:
         end = time.perf_counter() + seconds
-        for pair in range(most):
-            if pair >= least and time.perf_counter() > end:
+        for turn in range(most):
+            if turn >= least and time.perf_counter() > end:
                 break
-            order = range(len(contenders))
-            for index in order if pair % 2 == 0 else reversed(order):
-                found[index].append(seconds_of(contenders[index], clock))
+            for place in range(len(works)):
+                index = (turn + place) % len(works)
+                found[index].append(seconds_of(works[index], clock))
     finally:
         if collecting:
             gc.enable()
-    return Race(clock, Times(tuple(found[0])), Times(tuple(found[1])) if second else None)
+    return found
 
 
 def seconds_of(work: Work, clock: Clock) -> float:
