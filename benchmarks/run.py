@@ -3,7 +3,8 @@
     python -m benchmarks.run [PART …] [--quick]
 
 Parts: eager, deploy, construct, counting, startup. A part that is run takes the place of its section in the page; the
-others stay as they are. --quick: representative networks and fewer runs, some ten minutes a part at most.
+others stay as they are. --quick: representative networks and fewer runs, some ten minutes a part at most. The eager part
+goes on from its record, which takes the better part of an hour for all networks.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ PARTS = {
 }
 RECORDED = frozenset({"eager"})
 """Parts that go on from a record, whose rows say when and where each was made."""
-HEAD = "# Speed\n\nMade by `make bench`, part by part. All figures are ratios or times of one run on the machine named.\n"
+HEAD = (
+    "# Speed\n\nMade by `make bench`, part by part. All figures are ratios or times on the machine named.\n"
+)
 
 
 class Both(io.StringIO):
