@@ -175,6 +175,33 @@ def test_the_keymap_reads_the_modules_checkpoint() -> None:
         torch.testing.assert_close(ours.eval()(x), net.eval()(x), rtol=1e-5, atol=1e-6)
 
 
+class Response(nn.Module):
+    """ConvNeXt V2's normalisation as timm writes it; shares: of the mean norm that is divided by."""
+
+    def __init__(self, last: bool = False, shares: float = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 6, 1)
+        self.weight = nn.Parameter(torch.rand(6))
+        self.bias = nn.Parameter(torch.rand(6))
+        self.last, self.shares = last, shares
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.conv(x)
+        shape, space, channels = ((6, 1, 1), (2, 3), 1)
+        if self.last:
+            y, shape, space, channels = y.permute(0, 2, 3, 1), (1, 1, 6), (1, 2), -1
+        norm = y.norm(p=2, dim=space, keepdim=True)
+        shared = norm if self.shares == 1 else norm * self.shares
+        ratio = shared / (norm.mean(dim=channels, keepdim=True) + 1e-5)
+        y = y + torch.addcmul(self.bias.view(1, *shape), self.weight.view(1, *shape), y * ratio)
+        return y.permute(0, 3, 1, 2) if self.last else y
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_a_global_response_normalisation(last: bool) -> None:
+    assert "conv(6, 1, bias = true) -> grn(1e-5)" in lifted(Response(last)).text
+
+
 class Twice(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -212,6 +239,7 @@ class Depends(nn.Module):
         (Twice(), "E0632", "first.weight is used a second time, and archc does not share weights, in first (Conv2d)"),
         (Attention(), "E0632", "changes the order of dimensions"),
         (nn.Sequential(nn.Conv2d(3, 4, 1), nn.Softmin(1)), "E0632", "archc has no primitive for aten.neg.default, in 1 (Softmin)"),
+        (Response(shares=2), "E0632", "what follows is no global response normalisation"),
         (Depends(), "E0631", "torch.export cannot trace the module"),
     ],
 )  # fmt: skip

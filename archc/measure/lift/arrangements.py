@@ -53,12 +53,7 @@ def _mul(t: Tracer, a: Any, b: Any) -> Value:
 
 
 def _times_weight(t: Tracer, source: Value, node: fx.Node) -> Value:
-    while node.name not in t.weights:  # seen through views of a parameter
-        if not str(node.target).startswith(("aten.view", "aten.reshape", "aten.unsqueeze")):
-            raise Unsupported("its factor is computed from weights")
-        node = node.args[0]  # type: ignore[assignment]  # a view's first argument is a node
-    factor = t.weight(node)
-    assert factor is not None
+    factor = t.viewed_weight(node)
     if factor.numel() == 1:
         return t.apply("gain", source, last=source.last, init=_start(factor))
     if factor.numel() != source.shape[0]:

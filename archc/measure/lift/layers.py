@@ -9,7 +9,7 @@ from typing import Any
 from torch import fx
 
 from archc.measure.lift.readers import OPERATORS, Reader, absorb_pad, half, pair, reads
-from archc.measure.lift.trace import Tracer, Unsupported, Value
+from archc.measure.lift.trace import Tracer, Unsupported, Value, packet_of
 
 
 @reads("conv2d")
@@ -121,6 +121,54 @@ def _group_norm(
     t.weight(weight)
     t.weight(bias)
     return t.apply("group_norm", t.value(x), groups=groups, eps=eps)
+
+
+@reads("linalg_vector_norm")
+def _global_response_norm(
+    t: Tracer, x: fx.Node, order: float = 2, dims: Sequence[int] = (), keepdim: bool = False
+) -> tuple[()]:
+    """The norm of every channel: the first of the operators x + bias + weight·x·norm/(mean(norm) + eps).
+
+    The last of them is given the value of them all, those between none.
+    """
+    source = t.value(x)
+    space, channels = ((1, 2), 3) if source.last else ((2, 3), 1)
+    norm = t.node
+    mean = _reader_of(norm, "mean")
+    sum_ = _reader_of(mean, "add")
+    ratio = _reader_of(sum_, "div")
+    times = _reader_of(ratio, "mul")
+    affine = _reader_of(times, "addcmul")
+    last = _reader_of(affine, "add")
+    if (order, tuple(d % 4 for d in dims), keepdim, len(source.shape)) != (2, space, True, 3):
+        raise Unsupported("it is not that of every channel")
+    same = (
+        set(norm.users) == {mean, ratio} and ratio.args[:2] == (norm, sum_) and _dim(mean) % 4 == channels
+        and set(times.args[:2]) == set(last.args[:2]) - {affine} | {ratio} == {x, ratio}
+        and affine.args[2] is times and not any(n.kwargs for n in (sum_, ratio, times, affine, last))
+    )  # fmt: skip
+    if not same:
+        raise Unsupported("what follows is no global response normalisation")
+    for weight in affine.args[:2]:
+        t.viewed_weight(weight)
+    made = t.apply("grn", source, last=source.last, eps=sum_.args[1])
+    t.ahead |= {mean: (), sum_: (), ratio: (), times: (), affine: (), last: made}
+    return ()
+
+
+def _reader_of(node: fx.Node, name: str) -> fx.Node:
+    """The one operator of a name that reads a node."""
+    found = [user for user in node.users if packet_of(user) == name]
+    if len(found) != 1:
+        raise Unsupported("what follows is no global response normalisation")
+    return found[0]
+
+
+def _dim(mean: fx.Node) -> int:
+    dims: Any = mean.args[1]
+    if len(dims) != 1 or mean.args[2:] != (True,):
+        raise Unsupported("what follows is no global response normalisation")
+    return int(dims[0])
 
 
 # ---- elementwise

@@ -50,7 +50,10 @@ def trace(module: nn.Module, shapes: tuple[Shape, ...]) -> Program:
 
 
 class Tracer:
-    """Walks the exported graph. env: what every fx node stands for: a Value, several, or None for weights."""
+    """Walks the exported graph. env: what every fx node stands for: a Value, several, or None for weights.
+
+    ahead: the same of nodes that were read together with one before them.
+    """
 
     def __init__(self, module: nn.Module, program: torch.export.ExportedProgram) -> None:
         self.module = module
@@ -60,6 +63,7 @@ class Tracer:
         self.user_inputs = list(signature.user_inputs)
         self.user_outputs = list(signature.user_outputs)
         self.env: dict[fx.Node, Any] = {}
+        self.ahead: dict[fx.Node, Any] = {}
         self.steps: dict[int, Step] = {}
         self.shapes: dict[int, Shape] = {}
         self.used: dict[str, str] = {}
@@ -103,7 +107,10 @@ class Tracer:
         data = [self.env[n] for n in node.all_input_nodes if self.env.get(n) is not None]
         if not data:
             return
-        packet = str(node.target).removeprefix("aten.").partition(".")[0]
+        if node in self.ahead:
+            self.env[node] = self.ahead[node]
+            return
+        packet = packet_of(node)
         inplace = packet.endswith("_") and not packet.endswith("__")
         name = packet.rstrip("_") if inplace else packet
         read = OPERATORS.get(
@@ -166,6 +173,17 @@ class Tracer:
             raise Unsupported(f"{key} is used a second time, and archc does not share weights")
         return self.lookup(key)
 
+    def viewed_weight(self, node: Any) -> Tensor:
+        """The parameter or buffer that a node is, seen through views; each may be used once."""
+        while isinstance(node, fx.Node) and node.name not in self.weights:
+            if packet_of(node) not in ("view", "reshape", "unsqueeze"):
+                raise Unsupported("its factor is computed from weights")
+            node = node.args[0]
+        found = self.weight(node)
+        if found is None:
+            raise Unsupported("it lacks a weight")
+        return found
+
     def lookup(self, key: str) -> Tensor:
         """A tensor of the module by its key."""
         owner, _, name = key.rpartition(".")
@@ -187,6 +205,11 @@ class Tracer:
             return None
         source = step.inputs[0]
         return step, Value(source, self.shapes[source])
+
+
+def packet_of(node: fx.Node) -> str:
+    """The name of a node's operator without its overload."""
+    return str(node.target).removeprefix("aten.").partition(".")[0]
 
 
 def _needed(steps: dict[int, Step], outputs: tuple[int, ...]) -> tuple[Step, ...]:
