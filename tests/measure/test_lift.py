@@ -199,7 +199,7 @@ class Response(nn.Module):
 
 @pytest.mark.parametrize("last", [False, True])
 def test_a_global_response_normalisation(last: bool) -> None:
-    assert "conv(6, 1, bias = true) -> grn(1e-5)" in lifted(Response(last)).text
+    assert "conv(6, 1, bias = true) -> grn(eps = 1e-05)" in lifted(Response(last)).text
 
 
 class Twice(nn.Module):
