@@ -1,6 +1,7 @@
 """The deployed network beside its torchvision or timm twin, in turn in one process: float32, one thread, CPU time, at
-the twin's own size or 128×128; the median of rounds, for each of which both are made anew. Folded: the twin after `torch.fx`'s fusion, in channels_last; where it cannot be traced,
-the faster of its two layouts. Bold: above 0.90 of folded, and for NFNets' training step above 0.80.
+the twin's own size or 128×128; the median of rounds, for each of which both are made anew. Folded: the twin after
+`torch.fx`'s fusion, in channels_last; where it cannot be traced, the faster of its two layouts. Bold: above 0.90 of
+folded, and for NFNets' training step above 0.80.
 
     python -m benchmarks.run deploy [--quick]
 """

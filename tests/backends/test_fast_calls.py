@@ -132,6 +132,9 @@ def test_sections_run_in_parts_and_whole(outputs: int, monkeypatch: pytest.Monke
         module.batches.clear()
         torch.testing.assert_close(again("s1", module, x, y), expected, rtol=1e-4, atol=1e-5)
         assert module.batches == [3, 3]
+        monkeypatch.setattr(Parts, "most_runs", 1)
+        again("s2", module, x, y)
+        assert module.batches == [3, 3, 6] and len(again.runs) == 1, "no more shapes are tried"
     module.batches.clear()
     again("s1", module, x, y)
     assert module.batches == [6], "with gradients"
@@ -172,5 +175,6 @@ def test_threads_may_choose_together(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(calls, range(4)))
+    assert calls(0)  # the turns that were left, where threads stood in each other's way
     assert not parts.choosing
     assert not module.conv.packed.choosing

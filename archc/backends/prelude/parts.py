@@ -10,12 +10,13 @@ import torch.nn as nn
 class Parts:
     """Runs sections over a few images of a batch at a time where that is faster: CPUs, float32, no gradients.
 
-    Feature maps then stay in the cache from one layer to the next. As many images as have `most` numbers; for a shape of input a section runs whole until its
-    layers have chosen their calls, then in parts until they have for those, then each way a few times, timed; the
-    faster stays. With `torch.use_deterministic_algorithms(True)` sections run whole.
+    Feature maps then stay in the cache from one layer to the next. As many images as have `most` numbers; for a shape
+    of input a section runs whole until its layers have chosen their calls, then in parts until they have for those,
+    then each way a few times, timed; the faster stays. After many shapes, and with
+    `torch.use_deterministic_algorithms(True)`, sections run whole.
     """
 
-    most, rounds, margin = 1 << 18, 5, 0.95
+    most, rounds, margin, most_runs = 1 << 18, 5, 0.95, 256
 
     def __init__(self) -> None:
         self.runs: dict[Any, Callable[..., Any]] = {}
@@ -34,7 +35,7 @@ class Parts:
         ):
             return module(*inputs)
         key = (section, *(x.shape for x in inputs))
-        run = self.runs.get(key) or self._start(key)
+        run = self.runs.get(key) or (self._start(key) if len(self.runs) < self.most_runs else self._whole)
         return run(module, *inputs)
 
     def _start(self, key: Any) -> Callable[..., Any]:
