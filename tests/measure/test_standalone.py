@@ -22,12 +22,12 @@ from safetensors.torch import save_file
 torch.set_num_threads(1)
 folder = sys.argv[1]
 for word in sys.argv[2:]:
-    name, kind, *size = word.split(",")
+    name, kind, training, *size = word.split(",")
     spec = importlib.util.spec_from_file_location(name, f"{folder}/{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     torch.manual_seed(0)
-    network = getattr(module, kind)().eval()
+    network = getattr(module, kind)().train(bool(training))
     x = torch.randn(2, *map(int, size))
     with torch.no_grad():
         found = network(x)
@@ -37,6 +37,10 @@ for word in sys.argv[2:]:
 
 SMALL = [n for n in FIRST.values() if archc.load(n).cost.params < 12e6]
 LARGE = [n for n in NETWORKS if n not in SMALL and archc.load(n).cost.params < 120e6]
+
+
+DEEP = {"preact_resnet1001"}
+"""Before any training their numbers overflow, but for statistics of the batch."""
 
 
 def size_of(name: str) -> tuple[int, int, int]:
@@ -56,16 +60,16 @@ def compare(names: list[str], folder: Path) -> None:
         size = size_of(name)
         graph = archc.load(name, input=size)
         (folder / f"{name}.py").write_text(archc.emit(graph), encoding="utf-8")
-        words.append(",".join([name, class_name(graph), *map(str, size)]))
+        words.append(",".join([name, class_name(graph), "training" * (name in DEEP), *map(str, size)]))
     done = subprocess.run(
         [sys.executable, "-I", "-c", ALONE, str(folder), *words], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     torch.set_num_threads(1)
-    for name, word in zip(names, words, strict=True):
-        size = [int(s) for s in word.split(",")[2:]]
+    for name in names:
+        size = size_of(name)
         torch.manual_seed(0)
-        network = archc.compile(archc.load(name, input=tuple(size))).eval()
+        network = archc.compile(archc.load(name, input=size)).train(name in DEEP)
         x = torch.randn(2, *size)
         with torch.no_grad():
             ours = network(x)
