@@ -157,3 +157,18 @@ def test_completion_completes_commands_and_library_names() -> None:
     assert done.stdout.split() == ["plain,count"]
     done = archc(_ARCHC_COMPLETE="bash_complete", COMP_WORDS="archc count nfnet_f", COMP_CWORD="2")
     assert "plain,nfnet_f0" in done.stdout.split()
+
+
+def test_cycles_are_collected_as_ever_once_a_command_is_not_small() -> None:
+    code = """
+import gc
+from archc.cli.main import main
+usual = gc.get_threshold()
+for _ in range(2):
+    main(["list", "lenet5"])
+assert gc.get_threshold() != usual, "a small command collects nothing"
+held = [[] for _ in range(300_000)]
+assert gc.get_threshold() == usual
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
