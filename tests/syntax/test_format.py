@@ -15,7 +15,7 @@ from archc.syntax.express import format_expr
 from archc.syntax.format import WIDTH, format_source
 from archc.syntax.lexer import lex
 from tests.syntax.programs import SPECS, programs, with_remarks
-from tests.syntax.test_parse import PRECEDENCE
+from tests.syntax.test_expressions import PRECEDENCE
 
 
 def formatted(text: str) -> str:
