@@ -211,9 +211,7 @@ def _leaky_relu(t: Tracer, x: fx.Node, slope: float = 0.01) -> Value:
 
 @reads("elu", "celu")
 def _elu(t: Tracer, x: fx.Node, alpha: float = 1.0) -> Value:
-    return t.apply(
-        str(t.node.target).removeprefix("aten.").partition(".")[0].rstrip("_"), t.value(x), alpha=alpha
-    )
+    return t.apply(packet_of(t.node).rstrip("_"), t.value(x), alpha=alpha)
 
 
 @reads("softmax")
