@@ -1,120 +1,84 @@
-"""The deployed network beside its torchvision or timm twin, in turn in one process: float32, one thread, CPU time, at
-the twin's own size or 128×128; the median of rounds, for each of which both are made anew. Folded: the twin after
-`torch.fx`'s fusion, in channels_last; where it cannot be traced, the faster of its two layouts. Bold: above 0.90 of
-folded, and for NFNets' training step above 0.80.
+"""The deployed network beside its torchvision or timm twin: float32, one thread, CPU time, sizes and rounds as above but two
+at least. Each round makes the deployed network once, which then chooses its calls, the folded twin twice and the twin as
+it is once, anew, and runs the four in turn. Folded: the twin after `torch.fx`'s fusion, in channels_last; where it
+cannot be traced, the faster of its two layouts. The ratio is deployed to folded, and ± what three quarters of the rounds
+find the folded twin to differ from itself by at most. Bold: above 0.90 of folded; NFNet-F0, at 192×192, against the twin
+as it is above 0.60; for the training step of networks that standardise their kernels, above 0.80.
 
-    python -m benchmarks.run deploy [--quick]
+    python -m benchmarks.deploy [GLOB …] [--quick] [--seconds 540] [--again]
+    python -m benchmarks.deploy --page
+
+All networks with twins, the representative ones (--quick: only these) first, then row by row from the cheapest on:
+--seconds 4500 does for all. A row is kept in tests/data/deploy.json as it is made, and not made again while the
+emitted source stays as it is, so a run that was cut short goes on.
 """
 
 from __future__ import annotations
 
 import copy
-import statistics
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 
 import torch
 import torch.fx.experimental.optimization as fx
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 import archc
 from archc.backends import torch_module
+from archc.backends.torch_source import emit
 from archc.ir import Graph
-from archc.measure.deploy import settle
-from archc.measure.race import Race, race
+from archc.measure.bench import Mode, Setting
+from archc.measure.race import Work, race
 from archc.measure.weights import randomise
-from benchmarks.twins import SIZE, graph_of, twins
+from archc.passes.pipeline import optimize
+from benchmarks.deploy_page import body, line
+from benchmarks.eager import maker
+from benchmarks.library import DATA, Comparison, Found, Kind
+from benchmarks.record import Row
+from benchmarks.rounds import rounds
+from benchmarks.run import heading, put
+from benchmarks.twins import graph_of
 from tests.parity.compare import make_peer
 from tests.parity.twin import Twin
 
-LIMIT = 40e9  # multiply-adds of a forward pass of a batch
-TRAINED = ("nfnet_f0", "nf_resnet50", "nf_regnet_b1")
-ROUNDS = 3
-NFNET = (3, 192, 192)  # of the paper
+OWN_SIZES: dict[tuple[str, Kind], tuple[int, int, int]] = {("nfnet_f0", ("forward", 1)): (3, 192, 192)}  # of the paper
+LAST = Setting(layout="channels_last")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Races of a deployed network with its twin, as it is and folded, a pair a round; `how` the twin was folded."""
+class Deployed(Comparison):
+    """Forward pass, and the training step of networks that standardise their kernels."""
 
-    name: str
-    batch: int
-    races: list[tuple[Race, Race]]
-    how: str
+    record = DATA / "deploy.json"
+    kinds = {("forward", 1): (4e9, 4e9), ("forward", 16): (6e9, 12e9), ("train", 8): (15e9, 9e9)}
+    line = staticmethod(line)
 
-    @property
-    def eager(self) -> float:
-        return statistics.median(eager.ratio or 0 for eager, _ in self.races)
+    def kinds_of(self, twin: Twin) -> list[Kind]:
+        return [kind for kind in self.kinds if kind[0] == "forward" or twin.spec.startswith("nf")]
 
-    @property
-    def folded(self) -> Race:
-        """The race of median ratio."""
-        return sorted((folded for _, folded in self.races), key=lambda r: r.ratio or 0)[len(self.races) // 2]
+    def graph(self, twin: Twin, kind: Kind) -> Graph | None:
+        own = OWN_SIZES.get((twin.spec, kind))
+        return graph_of(twin, own) if own else super().graph(twin, kind)
 
+    def code(self, graph: Graph, mode: Mode) -> str:
+        return emit(graph) if mode == "train" else emit(optimize(graph).graph, form="packed")
 
-def main(quick: bool = False) -> None:
-    torch.set_num_threads(1)
-    seconds, least = (3.0, 3) if quick else (12.0, 5)
-    print(
-        "| network | batch | deployed ms | folded twin ms | deployed / folded | deployed / eager twin | folded by |"
-    )
-    print("|---|--:|--:|--:|--:|--:|---|")
-    for row in rows(quick, seconds, least):
-        ratio = f"{row.folded.ratio:.2f}"
-        ratio = f"**{ratio}**" if (row.folded.ratio or 0) > 0.9 else ratio
-        assert row.folded.second is not None
-        print(
-            f"| {row.name} | {row.batch} | {row.folded.first.median * 1e3:.1f} | {row.folded.second.median * 1e3:.1f}"
-            f" | {ratio} | {row.eager:.2f} | {row.how} |"
-        )
-    print("\nA training step of a batch of 8, plain SGD; ours / the twin's.\n")
-    print("| network | same layout | ours in channels_last with fused SGD |\n|---|--:|--:|")
-    for name, same, best in training(quick, seconds / ROUNDS, 2 * least):
-        shown = f"**{best.ratio:.2f}**" if (best.ratio or 0) > 0.8 else f"{best.ratio:.2f}"
-        print(f"| {name} | {same.ratio:.2f} | {shown} |")
+    def compare(self, twin: Twin, graph: Graph, kind: Kind) -> Found:
+        race_all = partial(rounds, seconds=0.4, least=2, budget=6.0, fewest=2)
+        if kind[0] == "train":
+            return race_all(*training(twin, graph, kind[1])), {}
+        peer, folded, how = folded_twin(twin, graph)
+        first = maker(ready(graph), graph, kind, LAST)
+        second = maker(folded, graph, kind, Setting() if folded is peer else LAST)
+        return race_all(first, second, maker(peer, graph, kind)), {"folded": how}
 
 
-def rows(quick: bool, seconds: float, least: int) -> Iterator[Row]:
-    """Every twin at batches of 1 and 16."""
-    for twin in twins(quick):
-        graph = graph_of(twin, NFNET if twin.spec == "nfnet_f0" else SIZE)
-        batches = [batch for batch in (1, 16) if batch * graph.cost.macs <= LIMIT]
-        found: dict[int, list[tuple[Race, Race]]] = {batch: [] for batch in batches}
-        for _ in range(ROUNDS):
-            ready = archc.deploy(graph, random_state(graph))
-            peer, folded, how = folded_twin(twin, graph)
-            for batch in batches:
-                found[batch].append(
-                    one_round(ready, peer, folded, graph, batch, how == "nothing", seconds / ROUNDS, least)
-                )
-        for batch in batches:
-            yield Row(twin.spec, batch, found[batch], how)
-
-
-def one_round(
-    ready: nn.Module, peer: nn.Module, folded: nn.Module, graph: Graph, batch: int, contiguous: bool,
-    seconds: float, least: int,
-) -> tuple[Race, Race]:  # fmt: skip
-    """Races of the deployed network with its twin and the folded twin; contiguous: the layout that one is given."""
-    with torch.inference_mode():
-        x = torch.randn(batch, *graph.inputs[0].shape)
-        last = x.contiguous(memory_format=torch.channels_last)
-        work = partial(ready, last)
-        settle(ready, work)
-        return (
-            race(work, partial(peer, x), seconds=seconds / 2, least=least),
-            race(work, partial(folded, x if contiguous else last), seconds=seconds, least=least),
-        )
-
-
-def random_state(graph: Graph) -> dict[str, Tensor]:
-    """Weights and statistics that hide nothing."""
+def ready(graph: Graph) -> nn.Module:
+    """The deployed network, with weights and statistics that hide nothing."""
     module = torch_module.compile(graph)
     randomise(module)
-    return module.state_dict()
+    return archc.deploy(graph, module.state_dict())
 
 
 def folded_twin(twin: Twin, graph: Graph) -> tuple[nn.Module, nn.Module, str]:
@@ -140,30 +104,22 @@ def in_channels_last(module: nn.Module) -> nn.Module:
     return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # torch's stub lacks it
 
 
-def training(quick: bool, seconds: float, least: int) -> Iterator[tuple[str, Race, Race]]:
-    """Networks without normalisation: ours and the twin's step in one layout, and ours as `archc train` runs it."""
-    for twin in twins(quick):
-        if twin.spec not in TRAINED:
-            continue
-        graph = graph_of(twin, (3, 96, 96) if quick else SIZE)
-        theirs = step(make_peer(twin), graph, torch.contiguous_format, fused=False)
-        same = step(torch_module.compile(graph), graph, torch.contiguous_format, fused=False)
-        best = step(torch_module.compile(graph), graph, torch.channels_last, fused=True)
-        yield (
-            twin.spec,
-            race(same, theirs, seconds=2 * seconds, least=least),
-            race(best, theirs, seconds=2 * seconds, least=least),
-        )
+def training(twin: Twin, graph: Graph, batch: int) -> list[Callable[[], Work]]:
+    """What makes a training step: of ours as `archc train` runs it, of the twin, and of ours in the twin's layout."""
+    ours, theirs = torch_module.compile(graph), make_peer(twin)
+    return [
+        partial(step, ours, graph, batch, torch.channels_last, fused=True),
+        partial(step, theirs, graph, batch, torch.contiguous_format, fused=False),
+        partial(step, ours, graph, batch, torch.contiguous_format, fused=False),
+    ]
 
 
-def step(
-    module: nn.Module, graph: Graph, layout: torch.memory_format, *, fused: bool
-) -> Callable[[], object]:
-    """A training step: forward, cross entropy, backward, SGD with momentum."""
-    module = module.train().to(memory_format=layout)  # type: ignore[call-overload]  # torch's stub lacks it
+def step(module: nn.Module, graph: Graph, batch: int, layout: torch.memory_format, *, fused: bool) -> Work:
+    """A training step of a copy: forward, cross entropy, backward, SGD with momentum."""
+    module = copy.deepcopy(module).train().to(memory_format=layout)  # type: ignore[call-overload]  # torch's stub lacks it
     optimiser = torch.optim.SGD(module.parameters(), lr=1e-6, momentum=0.9, fused=fused)
-    x = torch.randn(8, *graph.inputs[0].shape).contiguous(memory_format=layout)
-    target = torch.zeros(8, dtype=torch.long)
+    x = torch.randn(batch, *graph.inputs[0].shape).contiguous(memory_format=layout)
+    target = torch.zeros(batch, dtype=torch.long)
 
     def run() -> None:
         optimiser.zero_grad()
@@ -171,3 +127,20 @@ def step(
         optimiser.step()
 
     return run
+
+
+DEPLOYED = Deployed()
+
+
+def main(quick: bool = False) -> None:
+    """Make the rows that are missing, and print what the record holds."""
+    print(body(DEPLOYED.run(quick).values(), DEPLOYED.expected()))
+
+
+def page(text: str, rows: dict[str, Row]) -> str:
+    """docs/performance.md with the section of the record put in."""
+    return put(text, "deploy", f"{heading('deploy', __doc__)}\n\n{body(rows.values(), DEPLOYED.expected())}\n")
+
+
+if __name__ == "__main__":
+    DEPLOYED.run_as_asked(__doc__, page)

@@ -9,155 +9,76 @@ three quarters of its rounds are above 1; it wins likewise below 1.
     python -m benchmarks.eager [GLOB …] [--quick] [--seconds 540] [--again]
     python -m benchmarks.eager --page
 
-All networks with twins, the representative ones (--quick: only these) first, then from the cheapest on: --seconds 3000
-does for all. A row is kept in tests/data/eager.json as it is made, and not made again while the emitted source stays as
+All networks with twins, the representative ones (--quick: only these) first, then row by row from the cheapest on:
+--seconds 3000 does for all. A row is kept in tests/data/eager.json as it is made, and not made again while the emitted source stays as
 it is, so a run that was cut short goes on.
 """
 
 from __future__ import annotations
 
 import copy
-import gc
-import hashlib
-import math
-import sys
-import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable
 
 from torch import nn
 
 from archc.backends.torch_source import emit
 from archc.ir import Graph
-from archc.measure.bench import Mode, Setting, Subject, prepare, step, with_threads
+from archc.measure.bench import Mode, Setting, Subject, prepare, step
+from archc.measure.deploy import settle
 from archc.measure.race import Work
 from benchmarks.eager_page import body, line
-from benchmarks.record import Row, asked_for, options, read, write
+from benchmarks.library import DATA, Comparison, Found, Kind
+from benchmarks.record import Row
 from benchmarks.rounds import rounds
-from benchmarks.run import PAGE, heading, put, where
-from benchmarks.twins import QUICK, graph_of, pair, twins
+from benchmarks.run import heading, put
+from benchmarks.twins import pair
 from tests.parity.twin import Twin
-from tests.peers import import_timm, import_torchvision
-
-RECORD = Path(__file__).parents[1] / "tests" / "data" / "eager.json"
-SIZES = ((3, 96, 96), (3, 64, 64))
-# Kinds of run, and the multiply-adds of a forward pass of the batch beyond which a row takes too long.
-KINDS: dict[tuple[Mode, int], float] = {
-    ("forward", 1): 4e9, ("forward", 16): 6e9, ("train", 1): 1.6e9, ("train", 16): 6e9,
-}  # fmt: skip
-MOST_PARAMS = 150_000_000  # above, five copies with gradients and momentum take some eight gigabytes
 
 
-@dataclass
-class Sides:
-    """A network and its twin, each made once per size, to be copied."""
+class Eager(Comparison):
+    """Forward and training step."""
 
-    twin: Twin
-    graphs: dict[tuple[int, ...], Graph] = field(default_factory=dict)
-    made: dict[tuple[int, ...], tuple[nn.Module, nn.Module]] = field(default_factory=dict)
+    record = DATA / "eager.json"
+    kinds = {
+        ("forward", 1): (4e9, 4e9), ("forward", 16): (6e9, 6e9), ("train", 1): (1.6e9, 1.6e9), ("train", 16): (6e9, 6e9),
+    }  # fmt: skip
+    line = staticmethod(line)
 
-    def graph(self, size: tuple[int, ...] = SIZES[0]) -> Graph:
-        """The network at a size, or the one size it has."""
-        if size not in self.graphs:
-            self.graphs[size] = graph_of(self.twin, size)
-        return self.graphs[size]
+    def code(self, graph: Graph, mode: Mode) -> str:
+        return emit(graph)
 
-    def graph_for(self, mode: Mode, batch: int) -> Graph | None:
-        """The network at the size this is measured at; None where it costs too much at any."""
-        fitting = (g for g in map(self.graph, SIZES) if batch * g.cost.macs <= KINDS[mode, batch])
-        found = next(fitting, None)
-        return found if found and found.cost.params <= MOST_PARAMS else None
-
-    def fresh(self, graph: Graph, mode: Mode, batch: int) -> list[Callable[[], Work]]:
-        """What makes ours and the twin anew, ready to run."""
-        size = graph.inputs[0].shape
-        if size not in self.made:
-            ours, theirs = (subject.make() for subject in pair(self.twin, graph))
-            self.made[size] = (ours, theirs)
-
-        def make(module: nn.Module) -> Work:
-            copied = Subject(self.twin.spec, lambda: copy.deepcopy(module))
-            return step(prepare(copied, [n.shape for n in graph.inputs], mode, batch, Setting()), mode)
-
-        return [partial(make, module) for module in self.made[size]]
+    def compare(self, twin: Twin, graph: Graph, kind: Kind) -> Found:
+        ours, theirs = (maker(subject.make(), graph, kind) for subject in pair(twin, graph))
+        return rounds(ours, theirs, seconds=0.4, least=2, budget=8.0), {}
 
 
-def row(sides: Sides, mode: Mode, batch: int, known: Row | None) -> Row:
-    """What the record says of one comparison; what it says already if that still holds."""
-    name = f"{sides.twin.spec} {mode} {batch}"
-    about: Row = {"name": name, "network": sides.twin.spec, "mode": mode, "batch": batch}
-    graph = sides.graph_for(mode, batch)
-    if graph is None:
-        return {**about, "left_out": True}
-    source = hashlib.sha256(emit(graph).encode()).hexdigest()[:12]
-    if known and known.get("source") == source:
-        return known
-    about |= {"pixels": graph.inputs[0].shape[-1], "source": source, "made": where()}
-    try:
-        found = rounds(*sides.fresh(graph, mode, batch), seconds=0.4, least=2, budget=8.0)
-    except Exception as error:  # whatever a network raises; the others are still to be measured
-        return {**about, "error": f"{type(error).__name__}: {error}"}
-    return {**about, **{key: [float(f"{v:.5g}") for v in values] for key, values in asdict(found).items()}}
+def maker(module: nn.Module, graph: Graph, kind: Kind, how: Setting = Setting()) -> Callable[[], Work]:
+    """What copies a module and makes the copy ready to run."""
+    mode, batch = kind
+    copied = Subject(graph.name, lambda: copy.deepcopy(module))
+
+    def make() -> Work:
+        ready = prepare(copied, [n.shape for n in graph.inputs], mode, batch, how)
+        work = step(ready, mode)
+        if mode == "forward":
+            settle(ready.module, work)
+        return work
+
+    return make
 
 
-def measure(patterns: Sequence[str], quick: bool, seconds: float, again: bool) -> None:
-    """Add to the record what it lacks, each row as it is made, beginning none after so many seconds."""
-    start = time.monotonic()
-    chosen = [Sides(twin) for twin in twins(quick) if asked_for(twin.spec, patterns)]
-    chosen.sort(key=lambda sides: (sides.twin.spec not in QUICK, sides.graph().cost.macs))
-    while chosen:
-        sides = chosen.pop(0)  # so that the modules made for it go when the next begins
-        for mode, batch in KINDS:
-            if time.monotonic() - start > seconds:
-                return
-            rows = read(RECORD)
-            known = rows.get(f"{sides.twin.spec} {mode} {batch}")
-            made = row(sides, mode, batch, None if again else known)
-            if made != known:
-                write(RECORD, {**rows, made["name"]: made}.values())
-                print(line(made), file=sys.stderr, flush=True)
-            gc.collect()
-
-
-def expected() -> int:
-    """Rows of a whole record."""
-    return len(KINDS) * len(twins(quick=False))
+EAGER = Eager()
 
 
 def main(quick: bool = False) -> None:
     """Make the rows that are missing, and print what the record holds."""
-    with quiet():
-        measure(["*"], quick, math.inf, again=False)
-    print(body(read(RECORD).values(), expected()))
+    print(body(EAGER.run(quick).values(), EAGER.expected()))
 
 
 def page(text: str, rows: dict[str, Row]) -> str:
     """docs/performance.md with the section of the record put in."""
-    return put(text, "eager", f"{heading('eager', __doc__)}\n\n{body(rows.values(), expected())}\n")
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """One thread, no warnings of torchvision's on its own initialisations, and little to look through for garbage."""
-    with with_threads(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import_timm()
-        import_torchvision()
-        gc.collect()
-        gc.freeze()
-        try:
-            yield
-        finally:
-            gc.unfreeze()
+    return put(text, "eager", f"{heading('eager', __doc__)}\n\n{body(rows.values(), EAGER.expected())}\n")
 
 
 if __name__ == "__main__":
-    arguments = options(__doc__, quick=True)
-    if not arguments.page:
-        with quiet():
-            measure(arguments.patterns, arguments.quick, arguments.seconds, arguments.again)
-    PAGE.write_text(page(PAGE.read_text(), read(RECORD)))
+    EAGER.run_as_asked(__doc__, page)

@@ -6,8 +6,8 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from benchmarks.library_page import failed, made_on, rounds_of
 from benchmarks.record import Row
-from benchmarks.rounds import Rounds
 from benchmarks.twins import QUICK
 
 HEAD = (
@@ -23,30 +23,17 @@ def body(rows: Iterable[Row], expected: int) -> str:
     measured = {row["name"]: found for row in rows if (found := rounds_of(row))}
     lost = [row for row in rows if row["name"] in measured and measured[row["name"]].verdict > 0]
     full = [row for row in rows if row["network"] in QUICK and not row.get("left_out")]
-    failed = [f"{row['name']}: {row['error']}" for row in rows if "error" in row]
     parts = [
-        "Made: " + "; ".join(f"{count} rows on {made}" for made, count in made_on(rows)) + ".",
+        made_on(rows),
         summary(rows),
         left_out(rows) + f" Not made yet: {expected - len(rows)} rows." * (len(rows) < expected),
-        *(["Could not be run: " + "; ".join(failed) + "."] if failed else []),
+        failed(rows),
         "The rows that lose:" if lost else "No row loses.",
         *([table(lost)] if lost else []),
         "The representative networks:",
         table(full),
     ]
     return "\n\n".join(part for part in parts if part)
-
-
-def rounds_of(row: Row) -> Rounds | None:
-    """The comparison of a row; None where it was left out or failed."""
-    if "ratios" not in row:
-        return None
-    return Rounds(*(tuple(row[key]) for key in ("first", "second", "ratios", "null")))
-
-
-def made_on(rows: Iterable[Row]) -> list[tuple[str, int]]:
-    """Days and machines, and how many rows each made."""
-    return sorted(Counter(row["made"] for row in rows if "ratios" in row).items())
 
 
 def summary(rows: Sequence[Row]) -> str:

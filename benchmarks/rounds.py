@@ -18,14 +18,15 @@ LEAST_ROUNDS = 3
 class Rounds:
     """The median of every round.
 
-    first, second: seconds of a run. ratios: first / the mean of the second's two makes, turn by turn. null: one make of
-    the second / the other.
+    first, second, third: seconds of a run. ratios: first / the mean of the second's two makes, turn by turn. null: one
+    make of the second / the other.
     """
 
     first: tuple[float, ...]
     second: tuple[float, ...]
     ratios: tuple[float, ...]
     null: tuple[float, ...]
+    third: tuple[float, ...] = ()
 
     @property
     def ratio(self) -> float:
@@ -51,20 +52,28 @@ class Rounds:
 
 
 def rounds(
-    first: Callable[[], Work], second: Callable[[], Work], *, seconds: float, least: int, budget: float
+    first: Callable[[], Work],
+    second: Callable[[], Work],
+    third: Callable[[], Work] | None = None,
+    *,
+    seconds: float,
+    least: int,
+    budget: float,
+    fewest: int = LEAST_ROUNDS,
 ) -> Rounds:
-    """Make one of the first and two of the second, warm them by one run each, run them in turn by CPU time, and begin
-    again; who is made first, who begins and who comes after whom changes from round to round.
+    """Make one of the first, two of the second and one of the third, warm them by one run each, run them in turn by CPU
+    time, and begin again; who is made first, who begins and who comes after whom changes from round to round.
 
-    seconds, least: wall time, and turns at least, of a round. Past `budget` seconds no round begins after the third.
+    Makers give what is ready: what has something to settle has done so. seconds, least: wall time, and turns at
+    least, of a round. Past `budget` seconds no round begins but the `fewest`.
     """
-    makers = [first, second, second]
-    medians: list[tuple[float, float, float, float]] = []
+    makers = [first, second, second, *([third] if third else [])]
+    medians: list[tuple[float, ...]] = []
     start = time.perf_counter()
     for number in range(ROUNDS):
-        if number >= LEAST_ROUNDS and time.perf_counter() - start > budget:
+        if number >= fewest and time.perf_counter() - start > budget:
             break
-        order = [(number + place) % 3 for place in range(3)][:: 1 if number % 2 else -1]
+        order = [(number + place) % len(makers) for place in range(len(makers))][:: 1 if number % 2 else -1]
         works = [makers[index]() for index in order]
         for work in works:
             work()
@@ -75,6 +84,7 @@ def rounds(
             statistics.median(second_times),
             statistics.median(a / b for a, b in zip(times[0], second_times, strict=True)),
             statistics.median(b / c for b, c in zip(times[1], times[2], strict=True)),
+            *([statistics.median(times[3])] if third else []),
         ))  # fmt: skip
         del works, work
     return Rounds(*zip(*medians, strict=True))

@@ -29,7 +29,7 @@ PARTS = {
     "counting": "Counting",
     "startup": "Start-up",
 }
-RECORDED = frozenset({"eager"})
+RECORDED = frozenset({"eager", "deploy"})
 """Parts that go on from a record, whose rows say when and where each was made."""
 HEAD = (
     "# Speed\n\nMade by `make bench`, part by part. All figures are ratios or times on the machine named.\n"
