@@ -19,6 +19,7 @@ import copy
 import warnings
 from collections.abc import Callable
 from functools import partial
+from typing import ClassVar
 
 import torch
 import torch.fx.experimental.optimization as fx
@@ -34,7 +35,7 @@ from archc.measure.race import Work, race
 from archc.measure.weights import randomise
 from archc.passes.pipeline import optimize
 from benchmarks.deploy_page import body, line
-from benchmarks.eager import maker
+from benchmarks.eager import AS_IT_IS, maker
 from benchmarks.library import DATA, Comparison, Found, Kind
 from benchmarks.record import Row
 from benchmarks.rounds import rounds
@@ -43,7 +44,9 @@ from benchmarks.twins import graph_of
 from tests.parity.compare import make_peer
 from tests.parity.twin import Twin
 
-OWN_SIZES: dict[tuple[str, Kind], tuple[int, int, int]] = {("nfnet_f0", ("forward", 1)): (3, 192, 192)}  # of the paper
+OWN_SIZES: dict[tuple[str, Kind], tuple[int, int, int]] = {
+    ("nfnet_f0", ("forward", 1)): (3, 192, 192)
+}  # of the paper
 LAST = Setting(layout="channels_last")
 
 
@@ -51,8 +54,7 @@ class Deployed(Comparison):
     """Forward pass, and the training step of networks that standardise their kernels."""
 
     record = DATA / "deploy.json"
-    kinds = {("forward", 1): (4e9, 4e9), ("forward", 16): (6e9, 12e9), ("train", 8): (15e9, 9e9)}
-    line = staticmethod(line)
+    kinds: ClassVar = {("forward", 1): (4e9, 4e9), ("forward", 16): (6e9, 12e9), ("train", 8): (15e9, 9e9)}
 
     def kinds_of(self, twin: Twin) -> list[Kind]:
         return [kind for kind in self.kinds if kind[0] == "forward" or twin.spec.startswith("nf")]
@@ -70,8 +72,11 @@ class Deployed(Comparison):
             return race_all(*training(twin, graph, kind[1])), {}
         peer, folded, how = folded_twin(twin, graph)
         first = maker(ready(graph), graph, kind, LAST)
-        second = maker(folded, graph, kind, Setting() if folded is peer else LAST)
+        second = maker(folded, graph, kind, AS_IT_IS if folded is peer else LAST)
         return race_all(first, second, maker(peer, graph, kind)), {"folded": how}
+
+    def line(self, row: Row) -> str:
+        return line(row)
 
 
 def ready(graph: Graph) -> nn.Module:
@@ -139,7 +144,9 @@ def main(quick: bool = False) -> None:
 
 def page(text: str, rows: dict[str, Row]) -> str:
     """docs/performance.md with the section of the record put in."""
-    return put(text, "deploy", f"{heading('deploy', __doc__)}\n\n{body(rows.values(), DEPLOYED.expected())}\n")
+    return put(
+        text, "deploy", f"{heading('deploy', __doc__)}\n\n{body(rows.values(), DEPLOYED.expected())}\n"
+    )
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import ClassVar
 
 from torch import nn
 
@@ -39,10 +40,9 @@ class Eager(Comparison):
     """Forward and training step."""
 
     record = DATA / "eager.json"
-    kinds = {
+    kinds: ClassVar = {
         ("forward", 1): (4e9, 4e9), ("forward", 16): (6e9, 6e9), ("train", 1): (1.6e9, 1.6e9), ("train", 16): (6e9, 6e9),
     }  # fmt: skip
-    line = staticmethod(line)
 
     def code(self, graph: Graph, mode: Mode) -> str:
         return emit(graph)
@@ -51,8 +51,14 @@ class Eager(Comparison):
         ours, theirs = (maker(subject.make(), graph, kind) for subject in pair(twin, graph))
         return rounds(ours, theirs, seconds=0.4, least=2, budget=8.0), {}
 
+    def line(self, row: Row) -> str:
+        return line(row)
 
-def maker(module: nn.Module, graph: Graph, kind: Kind, how: Setting = Setting()) -> Callable[[], Work]:
+
+AS_IT_IS = Setting()
+
+
+def maker(module: nn.Module, graph: Graph, kind: Kind, how: Setting = AS_IT_IS) -> Callable[[], Work]:
     """What copies a module and makes the copy ready to run."""
     mode, batch = kind
     copied = Subject(graph.name, lambda: copy.deepcopy(module))

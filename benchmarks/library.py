@@ -42,9 +42,7 @@ class Comparison(ABC):
     """
 
     record: Path
-    kinds: Mapping[Kind, tuple[float, float]]
-    line: ClassVar[Callable[[Row], str]]
-    """A row as the page shows it."""
+    kinds: ClassVar[Mapping[Kind, tuple[float, float]]]
 
     def kinds_of(self, twin: Twin) -> list[Kind]:
         """The kinds of run that a network has."""
@@ -66,6 +64,10 @@ class Comparison(ABC):
     def compare(self, twin: Twin, graph: Graph, kind: Kind) -> Found:
         """Run both."""
 
+    @abstractmethod
+    def line(self, row: Row) -> str:
+        """A row as the page shows it."""
+
     def row(self, twin: Twin, kind: Kind, graph: Graph | None, known: Row | None) -> Row:
         """What the record says of one comparison; what it says already if that still holds."""
         mode, batch = kind
@@ -80,7 +82,9 @@ class Comparison(ABC):
             found, more = self.compare(twin, graph, kind)
         except Exception as error:  # whatever a network raises; the others are still to be measured
             return {**about, "error": f"{type(error).__name__}: {error}"}
-        figures = {key: [float(f"{v:.5g}") for v in values] for key, values in asdict(found).items() if values}
+        figures = {
+            key: [float(f"{v:.5g}") for v in values] for key, values in asdict(found).items() if values
+        }
         return {**about, **more, **figures}
 
     def measure(self, patterns: Sequence[str], quick: bool, seconds: float, again: bool) -> None:

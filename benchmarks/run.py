@@ -3,8 +3,8 @@
     python -m benchmarks.run [PART …] [--quick]
 
 Parts: eager, deploy, construct, counting, startup. A part that is run takes the place of its section in the page; the
-others stay as they are. --quick: representative networks and fewer runs, some ten minutes a part at most. The eager part
-goes on from its record, which takes the better part of an hour for all networks.
+others stay as they are. --quick: representative networks and fewer runs, some ten minutes a part at most. The eager and
+deploy parts go on from their records, which takes an hour or more each for all networks.
 """
 
 from __future__ import annotations
