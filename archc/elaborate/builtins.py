@@ -1,4 +1,4 @@
-"""Builtin functions: arithmetic over numbers, strings and lists. Tensor-aware ones live in `run`."""
+"""Builtin functions: of numbers, strings and lists. Those that make nodes live in `operators`."""
 
 from __future__ import annotations
 
@@ -234,6 +234,9 @@ UNARY: dict[str, Callable[[Any], Any]] = {
 
 MANY: dict[str, Callable[..., Any]] = {"lcm": math.lcm, "max": max, "min": min}
 """Builtins of several numbers."""
+
+MOVE_ITEMS = {"enumerate", "flatten_list", "len", "reversed", "zip"}
+"""Builtins that look at no item, so that tensors may be among them."""
 
 BUILTINS: dict[str, Function] = {name: Function(name, call, signature) for name, signature, call in _TABLE}
 FLATTEN = BUILTINS.pop("flatten_list")

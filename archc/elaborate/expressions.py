@@ -349,7 +349,6 @@ class ExpressionCompiler:
                 isinstance(target, OpValue)
                 and target.target.name == "flatten"
                 and given
-                and not tensors_in(given[0][1])
                 and isinstance(given[0][1], list)
             ):
                 return call_function(f, FLATTEN, given, span)

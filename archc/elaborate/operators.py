@@ -10,7 +10,7 @@ from archc.diagnostics.record import record
 from archc.elaborate import arithmetic
 from archc.elaborate.arithmetic import LIMITS, MAX_LIST, is_number, too_long
 from archc.elaborate.builder import FAILED
-from archc.elaborate.builtins import UNARY, BadArgument
+from archc.elaborate.builtins import MOVE_ITEMS, UNARY, BadArgument
 from archc.elaborate.foreign import keyword_help
 from archc.elaborate.frame import ElabFrame
 from archc.elaborate.keep import indexed
@@ -268,7 +268,7 @@ def call_function(
 ) -> Any:
     """A builtin on plain values; raises Failure."""
     for _, value, at in args:
-        if tensors_in(value):
+        if tensors_in(value) and (type(value) is Tensor or function.name not in MOVE_ITEMS):
             help = ("sizes are attributes: `x.channels`, `x.height`, `x.width`",)
             raise fail(
                 "E0405",

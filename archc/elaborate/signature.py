@@ -279,6 +279,8 @@ def check_tensor(target: Target, param: TensorParam, value: Any, span: Span) -> 
         if isinstance(value, list | tuple) and value and all(isinstance(v, Tensor) for v in value):
             return list(value)
         if value in ([], ()):
+            if len(target.tensors) > 1:
+                return []
             raise fail(
                 "E0309", f"{target.name}: `{param.name}` needs at least one tensor", span, "an empty list"
             )

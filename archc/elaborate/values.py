@@ -215,7 +215,7 @@ class Kept:
 
 @record(eq=False)
 class Function(Shown):
-    """A builtin, or an `fn` closed over its scope: arithmetic only."""
+    """A builtin, or an `fn` closed over its scope: of numbers, strings and lists."""
 
     name: str
     call: Callable[..., Any]

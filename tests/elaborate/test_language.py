@@ -48,6 +48,37 @@ block total(xs: list[tensor]) { return sum(xs) }
     assert "total.add" in paths(graph)
 
 
+def test_builtins_of_lists_move_tensors() -> None:
+    blocks = """
+block weave(xs: list[tensor], ks: list[int]) {
+  ys = reversed([y -> conv(len(xs), k) for (y, k) in zip(xs, ks)])
+  return concat([y -> max_pool(i + 1) -> upsample(i + 1) for (i, y) in enumerate(flatten([ys, [xs[0]]]))])
+}
+"""
+    graph = arch("  x = weave([x, x -> relu], [1, 3])", blocks=blocks, size="8 x 12 x 12")
+    kernels = [
+        (n.op.name, n.op.arguments()["kernel"][0]) for n in graph.nodes if "kernel" in n.op.arguments()
+    ]
+    assert kernels == [("conv", 1), ("conv", 3), ("max_pool", 1), ("max_pool", 2), ("max_pool", 3)]
+    assert graph.nodes[-1].shape == (2 + 2 + 8, 12, 12)
+
+
+@pytest.mark.parametrize("call", ["len(x)", "max([x, x])", "sorted([x])", "count([x], x)", "enumerate(x)"])
+def test_builtins_do_not_look_at_tensors(call: str) -> None:
+    assert codes(f"  n = {call}") == ["E0405"]
+
+
+def test_a_list_beside_other_tensors_may_be_empty() -> None:
+    blocks = """
+block root(x, more: list[tensor], width: int) { return concat([x] + more) -> conv(width, 1) }
+block only(xs: list[tensor]) { return xs }
+"""
+    graph = arch("  y = root(x, [], 4)\n  z = (x, []) -> root(4)\n  x = root(y, [z, y], 6)", blocks=blocks)
+    assert [len(n.inputs) for n in graph.nodes if n.op.name == "concat"] == [1, 1, 3]
+    assert graph.nodes[-1].shape == (6, 16, 16)
+    assert codes("  x = only([])", blocks=blocks) == ["E0309"]
+
+
 def test_arithmetic_on_tensors() -> None:
     graph = arch("  y = x -> relu\n  x = 0.5 * y - x / 4 + y * x")
     assert ops(graph) == ["relu", "scale", "scale", "scale", "add", "mul", "add"]
