@@ -97,8 +97,7 @@ def argument_of(call: ast.Expr | None, name: str, op: str, block: Definition | N
     order = [p.name for p in block.params] if block else [p.name for p in target.params] if target else []
     tensors = len(block.tensors) if block else len(target.tensors) if target else 0
     positional = [arg.value for arg in call.args if arg.name is None]
-    # `f(x, 3)` supplies the tensors too, `x -> f(3)` does not: only the first can hold more than the parameters
-    # before `name` call for, so a leading bare name that is a tensor parameter of the caller is taken for one
+    # `f(x, 3)` supplies the tensors too, `x -> f(3)` does not: a call that begins with tensors has them all
     if positional and _leads_with_tensors(call, positional, tensors):
         positional = positional[tensors:]
     at = order.index(name) if name in order else len(positional)
@@ -107,10 +106,37 @@ def argument_of(call: ast.Expr | None, name: str, op: str, block: Definition | N
 
 def _leads_with_tensors(call: ast.Call, positional: list[ast.Expr], count: int) -> bool:
     around = definition_around(call.span)
-    if around is None or len(positional) < count:
+    if around is None or not 0 < count <= len(positional):
         return False
     bound = {*around.tensors, *_tensors_assigned(around)}
-    return all(isinstance(p, ast.Name) and p.id in bound for p in positional[:count])
+    first, *others = positional[:count]
+    return _is_tensor(first, bound) and all(_is_tensor(p, bound) or _is_empty(p) for p in others)
+
+
+def _is_tensor(node: ast.Expr, bound: set[str]) -> bool:
+    """Whether an expression is a tensor or a list of them, `bound` being the names of tensors around it."""
+    match node:
+        case ast.Name():
+            return node.id in bound
+        case ast.ListExpr() | ast.TupleExpr():
+            return any(_is_tensor(item, bound) for item in node.items)
+        case ast.Binary():
+            return _is_tensor(node.left, bound) or _is_tensor(node.right, bound)
+        case ast.Conditional():
+            return _is_tensor(node.then, bound) or _is_tensor(node.otherwise, bound)
+        case ast.Pipe():
+            return _is_tensor(node.left, bound)
+        case ast.Index():
+            return _is_tensor(node.value, bound)
+        case ast.Call(function=ast.Name(id="len")):
+            return False
+        case ast.Call():
+            return any(_is_tensor(arg.value, bound) for arg in node.args if arg.name is None)
+    return False
+
+
+def _is_empty(node: ast.Expr) -> bool:
+    return isinstance(node, ast.ListExpr) and not node.items
 
 
 def _tensors_assigned(around: Definition) -> set[str]:

@@ -29,6 +29,7 @@ from archc.ir.graph import Graph, Node
 from archc.syntax import ast
 
 MAX_STEPS = 40
+MAX_LINE = 120
 COSTS = ("params", "macs", "flops", "activations", "buffers")
 SHAPE = ("channels", "height", "width")
 
@@ -189,7 +190,7 @@ class _Search:
             self._parameter(scope, name)
         elif (loop := loop_around(home, name, mention.span)) is not None:
             bound = f"for {_line(loop.target.span)} in {_line(loop.iterable.span)}"
-            self._add(f"{name} of", self.values.of(loop.iterable, scope), bound, loop.iterable.span)
+            self._add(f"{name} in", self.values.of(loop.iterable, scope), bound, loop.iterable.span)
             for inner in names_in(loop.iterable):
                 self._name(inner, scope)
         else:
@@ -309,5 +310,6 @@ class _Search:
 
 
 def _line(span: Span) -> str:
-    """The text of a span on one line."""
-    return " ".join(span.text.split())
+    """The text of a span on one line, its beginning where it is long."""
+    text = " ".join(span.text.split())
+    return text if len(text) <= MAX_LINE else f"{text[: MAX_LINE - 1]}…"

@@ -61,6 +61,13 @@ COMMANDS = (
     "completion",
 )
 
+OTHER_WORDS = {
+    "compile": "build", "convert": "export", "diff": "compare", "eval": "evaluate", "flops": "count", "format": "fmt",
+    "import": "lift", "lint": "check", "models": "list", "plot": "draw", "summary": "count", "test": "evaluate",
+    "validate": "check", "verify": "parity",
+}  # fmt: skip
+"""What commands are called elsewhere."""
+
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What a write fails with where a disk is full or broken."""
 
@@ -92,7 +99,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
-            guess = nearest(name, COMMANDS)
+            guess = OTHER_WORDS.get(name) or nearest(name, COMMANDS)
             hint = f" Did you mean `archc {guess}`?" if guess else ""
             ctx.fail(f"No such command {name!r}.{hint}")
         return super().resolve_command(ctx, args)

@@ -28,6 +28,10 @@ PATH is a module's, as `archc draw` and the compiled network name it; ATTR is an
 channels, height, width, params, macs, flops or activations."""
 
 
+MAX_VALUE = 60
+"""Characters of a list's items that are shown."""
+
+
 @click.command(epilog=EPILOG)
 @spec_argument
 @click.argument("path", metavar="PATH.ATTR")
@@ -107,6 +111,9 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple | list):
-        shown = ", ".join(map(_shown, value[:12])) + (", …" if len(value) > 12 else "")
+        items = [_shown(item) for item in value[:12]]
+        while len(items) > 1 and sum(map(len, items)) > MAX_VALUE:
+            items.pop()
+        shown = ", ".join(items) + (", …" if len(value) > len(items) else "")
         return f"[{shown}]" if isinstance(value, list) else f"({shown})"
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -183,6 +183,21 @@ def _named(name: str, target: Definition, span: Span, frame: ElabFrame) -> Any:
     return ExpressionCompiler(module, frozenset()).compile(ast.Name(name, span=span))(frame)
 
 
+def _who_gives(target: Definition, name: str) -> str:
+    """What to do about a parameter of an arch without a value: the variants of its file have one."""
+    if target.variants:
+        return f"add it: `{target.variants[0].base.function.span.text}(…, {name} = …)`"
+    module = target.module
+    variants = [
+        f"`{d.name}`" if module.shipped else f"`{module.source.name}:{d.name}`"
+        for d in module.declarations.values()
+        if isinstance(d, ast.VariantDef) and d.base.span.text.startswith(f"{target.arch.name}(")
+    ]
+    more = ", …" if len(variants) > 3 else ""
+    instead = f", or take a variant instead: {', '.join(variants[:3])}{more}" if variants else ""
+    return f"pass `-p {name}=…`{instead}"
+
+
 def _argument(
     run: Run, target: Definition, compiled: CompiledParam, chosen: Given | None, frame: ElabFrame
 ) -> Any:
@@ -214,7 +229,7 @@ def _argument(
         raise fail(
             "E0503", f"{target.name}: `{param.name}` needs a value",
             target.variants[0].base.span if target.variants else param.span, f"`{param.name}` has no default",
-            (f"pass `-p {param.name}=…`, or build one of the file's variants",),
+            (_who_gives(target, param.name),),
         )  # fmt: skip
     found = convert(value, param.type)
     if found is MISSING:

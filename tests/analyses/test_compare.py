@@ -109,7 +109,7 @@ def test_why_follows_names_to_the_spec() -> None:
 def test_why_follows_variants_loops_and_functions() -> None:
     found = steps("regnety_004", "s3.1.bottleneck.conv2.channels")
     assert found["s3.1.bottleneck.conv2.channels"] == 208
-    assert found["width of"] == [(1, 48, 8), (3, 104, 8), (6, 208, 8), (6, 440, 8)]
+    assert found["width in"] == [(1, 48, 8), (3, 104, 8), (6, 208, 8), (6, 440, 8)]
     assert (found["wa"], found["d"], found["rounding"]) == (27.89, 16, "pycls")
     assert "nearest_multiple" in found
 
@@ -167,3 +167,18 @@ def test_why_of_a_spec_with_parameters_given(tmp_path: Path) -> None:
         ("stem.conv.channels", 10), ("channels", 10), ("double", 10), ("width", 5),
     ]  # fmt: skip
     assert "given on the command line" in found[-1].text
+
+
+def test_why_tells_tensors_given_first_from_numbers(tmp_path: Path) -> None:
+    spec = tmp_path / "tree.arch"
+    spec.write_text(
+        "block root(xs: list[tensor], width: int) { return concat(xs) -> conv(width, 1) }\n"
+        "block unit(x, more: list[tensor], width: int, stride: int) {\n"
+        "  y = x -> max_pool(stride)\n  return root([y] + more, width)\n}\n"
+        "arch tree() {\n  input 3 x 8 x 8\n  stage { x = unit(x -> relu, [], 4, 2) }\n}\n",
+        encoding="utf-8",
+    )
+    for path, lines in (("s1.unit.root.conv.channels", [1, 4, 8]), ("s1.unit.max_pool.kernel", [3, 8])):
+        found = why(archc.load(spec), arch_definition(str(spec)), path)
+        assert [s.span.source.position(s.span.start)[0] for s in found[1:] if s.span] == lines
+        assert {str(s.value) for s in found[1:]} == ({"4"} if "conv" in path else {"2"})

@@ -72,6 +72,7 @@ def test_an_unknown_command_is_a_usage_error_with_a_suggestion(run: Run) -> None
     code, out, err = run("chek")
     assert (code, out) == (2, "")
     assert "Did you mean `archc check`?" in err
+    assert "Did you mean `archc compare`?" in run("diff")[2]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import archc
 from archc.spaces.sample import sample
 from archc.spaces.space import Request
+from tests.elaborate.support import build
 
 BASE = """block act_of(x) { return x -> relu }
 factor = 2
@@ -82,3 +84,17 @@ def test_a_space_may_be_a_variant_with_blocks_of_its_own(files: Path) -> None:
     )
     found = sample(Request(str(files / "space.arch"), arguments=(("width", 4),)), 2)
     assert len(found.draws) == 2
+
+
+def test_an_arch_without_a_value_names_the_variants_that_have_one() -> None:
+    text = "arch net(depth: int) {\n  input 3 x 8 x 8\n  stem depth * relu\n}\n"
+    family = text + "".join(f"variant net_{c} = net(depth = 2)\n" for c in "abcd")
+    with pytest.raises(archc.ArchError) as error:
+        build(family)
+    (help,) = error.value.diagnostics[0].help
+    assert re.sub(r"`\S+/", "`", help) == (
+        "pass `-p depth=…`, or take a variant instead: `net.arch:net_a`, `net.arch:net_b`, `net.arch:net_c`, …"
+    )
+    with pytest.raises(archc.ArchError) as error:
+        build(text)
+    assert error.value.diagnostics[0].help == ("pass `-p depth=…`",)
