@@ -252,5 +252,5 @@ def calls(graph: Graph) -> list[list[str]]:
 
 
 def _brief(value: Any) -> str:
-    text = show(value)
+    text = value if isinstance(value, str) else show(value)  # the name of an op, most often: without quotes
     return text if len(text) <= MAX_WIDTH else text[: MAX_WIDTH - 1] + "…"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from archc.measure.recording import Call
 from archc.measure.weights import COUNTER, Keymap, Target
@@ -116,9 +116,19 @@ def unlike(mine: Call, other: Call) -> Iterator[tuple[str, object, object]]:
     """Attributes that two modules do not share, as (parameter, ours, theirs)."""
     for name, parameter in ATTRIBUTES.items():
         if hasattr(mine.module, name) and hasattr(other.module, name):
-            a, b = _plain(getattr(mine.module, name)), _plain(getattr(other.module, name))
+            a, b = _plain(_attribute(mine.module, name)), _plain(_attribute(other.module, name))
             if a != b:
                 yield parameter, a, b
+
+
+def _attribute(module: nn.Module, name: str) -> object:
+    """An attribute; torch's padding by name, whose stride is 1, as the pixels on each side where they are equal."""
+    value: object = getattr(module, name)
+    if name == "padding" and isinstance(value, str) and isinstance(module, nn.Conv2d):
+        windows = zip(module.kernel_size, module.dilation, strict=True)
+        cut = [0 if value == "valid" else (kernel - 1) * dilation for kernel, dilation in windows]
+        return tuple(c // 2 for c in cut) if not any(c % 2 for c in cut) else value
+    return value
 
 
 def _plain(value: object) -> object:

@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -172,6 +173,16 @@ def test_a_150_layer_network_is_legible_at_the_width_of_a4() -> None:
         size = re.search(r'<svg width="(\d+)pt"', svg(archc.load("resnet152"), level))
         assert size is not None
         assert int(size.group(1)) < 1150, level
+
+
+def test_ops_given_to_a_block_are_named_without_quotes(tmp_path: Path) -> None:
+    spec = tmp_path / "net.arch"
+    spec.write_text(
+        "block unit(x, act: op) { return x -> conv(4, 3) -> act }\n"
+        "arch net() {\n  input 3 x 8 x 8\n  stem unit(relu) -> unit(silu)\n}\n"
+    )
+    drawn = texts(svg(archc.load(spec)))
+    assert "unit(act = relu) → unit(act = silu)" in " ".join(drawn)
 
 
 def test_depthwise_convolutions_say_so() -> None:

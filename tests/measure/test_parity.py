@@ -210,6 +210,20 @@ def test_layouts_and_parameters_of_blocks() -> None:
     assert report.keymap["1.point.weight"].shape == (4, 4, 1, 1)
 
 
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_padding_by_name_is_the_pixels_it_stands_for(padding: str) -> None:
+    pixels = (2, 0) if padding == "same" else (0, 0)
+    ours, theirs = (nn.Sequential(nn.Conv2d(3, 4, (3, 1), padding=p, dilation=2)) for p in (pixels, padding))
+    report = parity(ours, theirs, torch.randn(2, 3, 8, 8))
+    assert report.ok and not report.differences, report
+
+
+def test_padding_by_name_that_has_no_equal_stays_a_name() -> None:
+    ours, theirs = (nn.Sequential(nn.Conv2d(3, 4, 4, padding=p)) for p in (1, "same"))
+    report = parity(ours, theirs, torch.randn(2, 3, 8, 8))
+    assert [(d.parameter, d.their_value) for d in report.differences] == [("padding", "same")]
+
+
 def test_torchvision_with_itself() -> None:
     torchvision = import_torchvision()
     ours, theirs = (torchvision.models.resnet18(num_classes=10) for _ in range(2))
