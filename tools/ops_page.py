@@ -12,8 +12,8 @@ from archc.ops.params import parameters_of, show
 PAGE = Path(__file__).parents[1] / "docs" / "ops.md"
 INTRO = """# The primitives
 
-Made by `python -m tools.ops_page`. Everything else is a block of `specs/std`, in the language itself. A parameter in *italics*
-is ambient: enclosing `set`s reach it. Shapes are (channels, height, width) or (features,).
+Made by `python -m tools.ops_page`. Everything else is a [block](blocks.md) of `specs/std`, in the language itself. A parameter
+in *italics* is ambient: enclosing `set`s reach it. Shapes are (channels, height, width) or (features,).
 """
 TITLES = {
     "conv": "Convolutions", "linear": "Linear layers", "norm": "Normalisations", "activation": "Activations",

@@ -278,5 +278,7 @@ def _explain(error: Any) -> str:
     known = list(Recipe.model_fields)
     if len(error["loc"]) == 2:
         known = list(type(getattr(Recipe(), error["loc"][0])).model_fields)
-    hint = did_you_mean(str(error["loc"][-1]), known)
+    last = str(error["loc"][-1])
+    elsewhere = [key for key in leaves(Recipe().model_dump()) if key.rpartition(".")[2] == last]
+    hint = did_you_mean(last, known) if not elsewhere else [f"did you mean `{'` or `'.join(elsewhere)}`?"]
     return f"unknown key {where}: {' '.join(hint) or 'known are ' + ', '.join(known)}"

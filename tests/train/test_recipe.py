@@ -19,6 +19,8 @@ from tests.train.tiny import tiny_recipe
     ("change", "words"),
     [
         ("epoch=3", ["epoch", "did you mean `epochs`"]),
+        ("run.epochs=3", ["run.epochs", "did you mean `epochs`"]),
+        ("lr=0.1", ["lr", "did you mean `optim.lr`"]),
         ("optim.momentun=0.9", ["optim.momentun", "did you mean `momentum`"]),
         ("optim.name=sdg", ["optim.name", "'sgd'"]),
         ("optim.lr=-1", ["optim.lr", "greater than 0"]),
