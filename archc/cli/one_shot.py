@@ -11,8 +11,6 @@ import click
 from archc.cli.console import command_line, complain, print_json
 from archc.cli.training import describe, training_problems
 
-NAMES = ("darts", "enas", "single-path")
-
 ASKED = ("objectives", "table", "latency", "cluster", "metrics")
 """Options of `archc search` that a one-shot search has no use for."""
 

@@ -10,7 +10,7 @@ import click
 from archc.cli.console import command_line, print_diagnostics, print_json, print_table, warn
 from archc.cli.extras import needs_torch
 from archc.cli.files import write_file
-from archc.cli.one_shot import NAMES, search_one_shot
+from archc.cli.one_shot import search_one_shot
 from archc.cli.options import format_option, parse_parameter
 from archc.cli.sample_command import request_options, space_argument
 from archc.cli.search_progress import Live
@@ -162,11 +162,12 @@ several objectives. The same command goes on where a search was stopped, killed 
 @format_option
 def command(**given: Any) -> None:
     """Search a design space for good networks."""
+    from archc.search.strategies import ONE_SHOT
     from archc.search.strategy import SearchError
 
     try:
         with needs_torch("training networks"):
-            if given["strategy"] in NAMES:
+            if given["strategy"] in ONE_SHOT:
                 search_one_shot(click.get_current_context(), given, changes_of(given))
                 return
             with data_problems():

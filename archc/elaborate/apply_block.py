@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import Diagnostic, Span
-from archc.elaborate.builder import Body, Template, dead_values
-from archc.elaborate.frame import ElabFrame, StackEntry
+from archc.elaborate.builder import SPREAD_FUEL, Body, Template, dead_values
+from archc.elaborate.frame import ElabFrame, StackEntry, effort
 from archc.elaborate.signature import BlockTarget, convert, not_given, wrong_type
 from archc.elaborate.values import (
     MISSING,
@@ -19,6 +19,7 @@ from archc.elaborate.values import (
     key_of,
     show,
 )
+from archc.elaborate.weight import reading
 from archc.syntax import ast
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def apply_block(
     """The block's result as tensors of the caller's body; raises Failure when it has none."""
     values, inner = _block_arguments(run, target, op, ambient, frame.body, span)
     flat = [t for value in tensors for t in (value if type(value) is list else (value,))]
+    run.spend(reading(values.values(), span), span)
     key = None if run.traced else (
         target,
         tuple([key_of(v) for v in values.values()]),
@@ -51,6 +53,7 @@ def apply_block(
     template = None if key is None else _known_template(run, key, flat)
     if template is None:
         template = _elaborate_block(run, target, op, values, inner, tensors, flat, span, key)
+    run.spend(8 + target.effort + SPREAD_FUEL * template.node_count, span)
     run.count_nodes(template.node_count, span)
     outputs = frame.body.add_instance(template, tuple(flat), hint, span, frame.scope, merge)
     if template.failed:
@@ -61,14 +64,14 @@ def apply_block(
 
 
 def _known_template(run: Run, key: Any, flat: list[Tensor]) -> Template | None:
-    stds: tuple[float | str, ...] | None = None
-    for template in run.caches.templates.get(key, ()):
-        if template.reads_std and stds is None:
-            stds = tuple([t.body.variance(t.ref) for t in flat])
-        if not template.reads_std or template.stds == stds:
-            run.read_ambients |= template.read_ambients
-            return template
-    return run.failed_templates.get(key)
+    template = run.caches.templates.get(key)
+    if template is not None and template.reads_std:  # so every template of this key does
+        stds = tuple([t.body.variance(t.ref) for t in flat])
+        template = run.caches.templates.get((key, stds))
+    if template is None:
+        return run.failed_templates.get(key)
+    run.read_ambients |= template.read_ambients
+    return template
 
 
 def _block_arguments(
@@ -129,7 +132,7 @@ def _elaborate_block(
     key: Any,
 ) -> Template:
     run.enter(span)
-    run.spend(5, span)
+    run.spend(25 + effort(target.definition.span), span)
     before = len(run.diagnostics)
     body = Body(tuple(flat))
     frame = ElabFrame(run, dict(values), ambient, body)
@@ -160,7 +163,9 @@ def _elaborate_block(
     if failed:
         run.failed_templates[key] = template
     elif body.reusable:
-        run.caches.templates.setdefault(key, []).append(template)
+        run.caches.templates[key] = template
+        if template.reads_std:
+            run.caches.templates[key, template.stds] = template
     else:
         run.bodies[-1].reusable = False
     return template

@@ -9,6 +9,7 @@ from archc.diagnostics import Diagnostic, Frame, Span
 from archc.elaborate.frame import ElabFrame, OpEntry, located
 from archc.elaborate.signature import PrimitiveTarget, not_given
 from archc.elaborate.values import MISSING, Ambient, Composition, Failure, Kept, OpValue, Tensor, key_of
+from archc.elaborate.weight import reading
 from archc.ops.base import OpError
 from archc.ops.symbolic import Symbol
 
@@ -46,6 +47,7 @@ def apply_primitive(
     except OpError as error:
         return _recover(run, frame, target, args, op, tensors, error, span)
     body = frame.body
+    run.spend(4 + reading(args.values(), span), span)
     run.count_nodes(1, span)
     out = body.add_node(entry.op, tuple(tensors), shapes, found[0], found[1], hint, span, frame.scope)
     for tensor in tensors:

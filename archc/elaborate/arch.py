@@ -14,7 +14,7 @@ from archc.elaborate.choosers import Chooser, KeepAll, Repeatable
 from archc.elaborate.definition import Definition
 from archc.elaborate.expressions import ExpressionCompiler
 from archc.elaborate.flatten import graph_of, outside_stages
-from archc.elaborate.frame import ElabFrame
+from archc.elaborate.frame import ElabFrame, effort
 from archc.elaborate.parameters import Parameters, bind_arguments, compile_parameters
 from archc.elaborate.run import FUEL, Run
 from archc.elaborate.statements import Execute, assigned_names, free_names
@@ -23,8 +23,8 @@ from archc.ir import Graph, Scope, ScopeKind
 from archc.ops.base import FREE, Cost
 from archc.syntax import ast
 
-NODE_FUEL = 18
-"""Fuel a node of the finished graph costs; a check of many variants shares one tank."""
+NODE_FUEL = 16
+"""Fuel a node of a finished graph costs; a check of many variants shares one tank."""
 
 
 @record(frozen=False)
@@ -182,13 +182,14 @@ class ArchRun:
             return None
         self._warn_of_no_layers()
         self._warn_of_unread_sets()
-        self.run.spend(NODE_FUEL * self.body.node_count, self.target.span)
         if graph or outside_stages(self.body, self.ordinals):
             return self._graph()
         return self.figures()
 
     def execute(self, given: dict[str, Any]) -> None:
         """Everything but the graph: its body is complete, and its claims are made."""
+        texts = [self.target.arch.span, *[v.span for v in self.target.variants]]
+        self.run.spend(sum(map(effort, texts)), self.target.span)
         frame = self.begin(given)
         outcome = self._compiled().rest(frame)
         self._run_variants(frame)
@@ -206,6 +207,7 @@ class ArchRun:
         return frame
 
     def _graph(self) -> Graph:
+        self.run.spend(NODE_FUEL * self.body.node_count, self.target.span)
         return graph_of(
             self.body, self.scopes, self.ordinals, self.repetitions,
             [(name, tensor.ref, train) for name, tensor, train, _ in self.outputs],

@@ -15,6 +15,8 @@ from archc.diagnostics.record import record
 from archc.elaborate.values import Kept, Tensor, is_op, show
 from archc.ops.base import FREE, Cost, NoVarianceRule, Op, Shape
 
+SPREAD_FUEL = 2
+"""Fuel of a node within a call: the variances of all may have to be found."""
 FAILED = "an op that failed"
 """What stands for the variance of a guess."""
 
@@ -107,6 +109,8 @@ class Template:
     ]  # values that reach no output, inputs among them; where it is empty, `cost` is all needed
     shown: tuple[tuple[str, Any], ...] | None = None
     names: list[str] | None = None  # of the items, once a graph was made of it
+    asked: tuple[float | str, ...] | None = None  # the variances `variances` was last asked for
+    answered: list[float | str] = field(default_factory=list)
 
     @property
     def arguments(self) -> tuple[tuple[str, Any], ...]:
@@ -117,9 +121,11 @@ class Template:
 
     def variances(self, inputs: tuple[float | str, ...]) -> list[float | str]:
         """Variance of each output given those of the inputs; a string names an op without a rule."""
-        known: dict[int, float | str] = dict(enumerate(inputs))
-        propagate(self.items, known)
-        return [known[o] for o in self.outputs]
+        if self.asked != inputs:
+            known: dict[int, float | str] = dict(enumerate(inputs))
+            propagate(self.items, known)
+            self.asked, self.answered = inputs, [known[o] for o in self.outputs]
+        return self.answered
 
 
 @record(frozen=False, eq=False)

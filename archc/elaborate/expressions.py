@@ -10,7 +10,7 @@ from archc.diagnostics import Span
 from archc.elaborate import arithmetic, fast
 from archc.elaborate.arithmetic import MAX_LIST, Interval, interval, is_number, too_long
 from archc.elaborate.builtins import FLATTEN
-from archc.elaborate.frame import ElabFrame
+from archc.elaborate.frame import ElabFrame, effort
 from archc.elaborate.operators import (
     Special,
     attribute,
@@ -41,8 +41,8 @@ from archc.elaborate.values import (
     is_op,
     show,
     tensors_in,
-    weigh,
 )
+from archc.elaborate.weight import HOLDERS, reading
 from archc.ops.symbolic import Symbol, Untraceable
 from archc.syntax import ast
 
@@ -148,7 +148,7 @@ class ExpressionCompiler:
             )
             for c in node.clauses
         ]
-        span = node.span
+        span, turn = node.span, 1 + effort(node.span)
         only = node.clauses[0]
         if len(clauses) == 1 and not only.conditions and isinstance(only.target, ast.NameTarget):
             return fast.comprehension(only.target.id, clauses[0][1], only.iterable.span, element, span)
@@ -156,7 +156,7 @@ class ExpressionCompiler:
         def walk(f: ElabFrame, level: int, out: list[Any]) -> None:
             assign, iterable, conditions, at = clauses[level]
             for value in iterate(iterable(f), at):
-                f.run.spend(1, span)
+                f.run.spend(turn, span)
                 assign(f, value, at)
                 if all(truth(c(f), at) for c in conditions):
                     if level + 1 < len(clauses):
@@ -256,8 +256,8 @@ class ExpressionCompiler:
         ]
 
         def general(op: str, f: ElabFrame, left: Any, right: Any) -> bool:
-            if type(right) is list or type(right) is tuple:
-                f.run.spend(weigh(right, span), span)
+            if type(left) in HOLDERS or type(right) in HOLDERS:
+                f.run.spend(2 * reading((left, right), span), span)
             elif type(right) is str:
                 f.run.spend(len(right) // 32, span)
             return arithmetic.compare(op, left, right, span)
@@ -309,7 +309,7 @@ class ExpressionCompiler:
                 if not is_op(op):
                     message = f"`->` needs an op on its right, not {show(op)}"
                     raise fail("E0409", message, span, f"this is {a_type(op)}")
-                return compose(steps(value, left_hint, left_span) + steps(op, hint, span), span)
+                return compose(f, steps(value, left_hint, left_span) + steps(op, hint, span), span)
             if isinstance(op, Special):
                 return op.call(f, [(None, v, left_span) for v in spread(value)], span)
             if not tensors_in(value) and not (isinstance(value, list | tuple) and not value):

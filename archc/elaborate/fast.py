@@ -13,7 +13,7 @@ from typing import Any
 from archc.diagnostics import Span
 from archc.elaborate.arithmetic import MAX_INT
 from archc.elaborate.builtins import MANY, UNARY
-from archc.elaborate.frame import ElabFrame
+from archc.elaborate.frame import ElabFrame, effort
 from archc.elaborate.operators import Lambda, bounded, iterate
 from archc.elaborate.values import MISSING, Function
 
@@ -200,10 +200,11 @@ def _call_of_one(
 
 def comprehension(name: str, iterable: Closure, at: Span, element: Closure, span: Span) -> Closure:
     """`[element for name in iterable]`."""
+    turn = 1 + effort(span)
 
     def mapped(f: ElabFrame) -> Any:
         items = iterate(iterable(f), at)
-        f.run.spend(len(items), span)
+        f.run.spend(turn * len(items), span)
         values, spans = f.vars, f.spans
         saved = values.get(name, MISSING)
         if name in spans:  # the caller's argument of that name is out of sight

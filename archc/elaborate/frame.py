@@ -28,10 +28,13 @@ class OpEntry:
 
 @record(frozen=False)
 class Caches:
-    """What elaborations of one library share: interned ops, templates of clean block calls, and formulas."""
+    """What elaborations of one library share: interned ops, templates of clean block calls, and formulas.
+
+    templates: by call; those that read standard deviations also by call and these.
+    """
 
     ops: dict[Any, OpEntry] = field(default_factory=dict)
-    templates: dict[Any, list[Template]] = field(default_factory=dict)
+    templates: dict[Any, Template] = field(default_factory=dict)
     kinds: dict[Any, Kind] = field(default_factory=dict)
     elaborations: int = 0  # begun so far
     ambient: Ambient = field(default_factory=lambda: Ambient(None, "", None))
@@ -49,6 +52,11 @@ class Caches:
             self.templates.clear()
             self.kinds.clear()
             self.ambient = Ambient(None, "", None)
+
+
+def effort(span: Span) -> int:
+    """Fuel of evaluating a text once, beyond what the calls in it spend."""
+    return (span.end - span.start) // 16
 
 
 def located(span: Span) -> str:

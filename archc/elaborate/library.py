@@ -37,6 +37,7 @@ class Library:
         self.loading: list[Path] = []
         self.imported: set[Path] = set()  # files that the one opened last led to
         self._names: dict[str, Path] | None = None
+        self._ambients: frozenset[str] | None = None
 
     @cached_property
     def specials(self) -> dict[str, Special]:
@@ -183,7 +184,9 @@ class Library:
 
     def ambients(self) -> frozenset[str]:
         """What some block of the standard library declares ambient."""
-        return frozenset(name for _, text in self._std() for name in _AMBIENTS.findall(text))
+        if self._ambients is None:
+            self._ambients = frozenset(name for _, text in self._std() for name in _AMBIENTS.findall(text))
+        return self._ambients
 
     def _std(self) -> list[tuple[str, str]]:
         paths = sorted((self.root / "std").glob("*.arch"))

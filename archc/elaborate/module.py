@@ -11,8 +11,8 @@ from archc.elaborate.builder import Body
 from archc.elaborate.builtins import BUILTINS
 from archc.elaborate.expressions import ExpressionCompiler
 from archc.elaborate.foreign import name_help
-from archc.elaborate.frame import ElabFrame
-from archc.elaborate.run import Run
+from archc.elaborate.frame import ElabFrame, effort
+from archc.elaborate.run import FUEL, Run
 from archc.elaborate.signature import (
     STD,
     BlockTarget,
@@ -25,7 +25,7 @@ from archc.elaborate.signature import (
 )
 from archc.elaborate.statements import StatementCompiler, assigned_names, function_maker, name_nodes
 from archc.elaborate.targets import names_lost, target_names
-from archc.elaborate.values import IDENTITY, MISSING, POISON, Failure, OpValue, fail
+from archc.elaborate.values import IDENTITY, MISSING, POISON, Failure, Fatal, OpValue, fail
 from archc.syntax import ast
 from archc.syntax.limits import MAX_NAME
 
@@ -58,6 +58,7 @@ class Module:
         self.declarations: dict[str, Declaration] = {}
         self.imports: dict[str, tuple[ast.Import, ast.ImportName | None]] = {}
         self.claimed: dict[str, Span] = {}  # where each name is declared first
+        self.fuel = FUEL  # for all its constants
         self.compiled: dict[Any, Any] = {}  # archs, by name and further requirements
         self._values: dict[str, Any] = {}
         self._resolving: set[str] = set()
@@ -190,9 +191,17 @@ class Module:
 
     def evaluate(self, expression: ast.Expr) -> Any:
         """The value of an expression of this file's names; raises Failure."""
-        run = Run(self.library.caches, None, self.source.name)
+        run = Run(self.library.caches, None, self.source.name, self.fuel)
         frame = ElabFrame(run, {}, self.library.caches.ambient, Body(()))
-        return ExpressionCompiler(self, frozenset()).compile(expression)(frame)
+        if self.fuel < 0:
+            raise Failure  # reported by the constant that used it up
+        try:
+            run.spend(effort(expression.span), expression.span)
+            return ExpressionCompiler(self, frozenset()).compile(expression)(frame)
+        except Fatal as fatal:
+            raise Failure(fatal.diagnostic) from None
+        finally:
+            self.fuel = run.fuel
 
     def ambient_names(self) -> frozenset[str]:
         """Ambient parameters that some visible op or block declares."""
@@ -288,7 +297,8 @@ class Module:
                 return MISSING if self.gaps(definition.body, definition.span) else None
             return outcome[0]
 
-        return BlockTarget(definition.name, tuple(tensors), tuple(params), definition, defaults, run)
+        spent = sum(effort(p.default.span) for p in definition.params if p.default is not None)
+        return BlockTarget(definition.name, tuple(tensors), tuple(params), definition, defaults, run, spent)
 
     def recursion(self, definition: ast.BlockDef | ast.FnDef) -> Diagnostic | None:
         """The diagnostic of a block or fn that leads back to itself, if it does."""

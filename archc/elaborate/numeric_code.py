@@ -9,6 +9,7 @@ from archc.diagnostics import Span
 from archc.diagnostics.record import record
 from archc.elaborate.arithmetic import MAX_INT
 from archc.elaborate.builtins import UNARY
+from archc.elaborate.frame import effort
 from archc.elaborate.numeric_support import SUPPORT
 from archc.elaborate.operators import Lambda
 from archc.elaborate.values import Function
@@ -249,12 +250,12 @@ class Writer:
                 raise Unfit
             variable = self.program.name("v")
             inner.scope[clause.target.id] = Value(variable, kind, source.bits)
-            fuel = ""
+            fuel = 1 + effort(node.span)
             if len(node.clauses) == 1 and not clause.conditions:
                 self.program.fuel.append(0)
                 element = inner.write(node.element)
-                fuel = f", {1 + self.program.fuel.pop()}"
-            parts.append(f"for {variable} in items(run, {source.code}{fuel})")
+                fuel += self.program.fuel.pop()
+            parts.append(f"for {variable} in items(run, {source.code}, {fuel})")
             for condition in clause.conditions:
                 found = inner._aside(condition)
                 if found.type != "bool":
@@ -294,7 +295,7 @@ class Writer:
                 p.name: Value(n, v.type, b)
                 for p, n, v, b in zip(definition.params, names, values, bits, strict=True)
             }
-            self.program.fuel.append(20)
+            self.program.fuel.append(20 + effort(definition.span))
             around, self.program.iterables = self.program.iterables, 0
             writer = Writer(self.program, target.compiler, scope, self.depth + 1)
             value = writer.write(definition.value)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import Span
 from archc.elaborate.arithmetic import MAX_INT, MAX_LIST
-from archc.elaborate.values import MAX_WEIGHT, weigh
+from archc.elaborate.weight import MAX_WEIGHT, weigh
 
 if TYPE_CHECKING:
     from archc.elaborate.run import Run
@@ -41,7 +41,7 @@ def spend(run: Run, fuel: int) -> None:
     run.fuel -= fuel
 
 
-def items(run: Run, values: Any, fuel: int = 1) -> Any:
+def items(run: Run, values: Any, fuel: int) -> Any:
     """What a comprehension walks over; fuel: for each."""
     run.fuel -= fuel * len(values)
     if run.fuel < 0 or len(values) > MAX_LIST:
@@ -57,7 +57,7 @@ def short(values: list[Any]) -> list[Any]:
 
 def nested(run: Run, values: Any, span: Span) -> Any:
     if values:
-        run.fuel -= weigh(values, span) // 16
+        run.fuel -= weigh(values, span) // 4
     return values
 
 
@@ -65,7 +65,7 @@ def rows(run: Run, values: list[Any], weight: int) -> list[Any]:
     """As `nested`, for a list of tuples of scalars; weight: what each counts."""
     if weight * len(values) > MAX_WEIGHT:
         raise Bail
-    run.fuel -= weight * len(values) // 16
+    run.fuel -= weight * len(values) // 4
     return values
 
 

@@ -32,8 +32,8 @@ from archc.elaborate.values import (
     show_shape,
     tensors_in,
     type_name,
-    weigh,
 )
+from archc.elaborate.weight import HOLDERS, weigh
 from archc.ops.symbolic import Symbol, Untraceable
 from archc.syntax import ast
 
@@ -120,14 +120,16 @@ def steps(op: Any, hint: str, span: Span) -> tuple[Step, ...]:
 MAX_STEPS = 20_000
 
 
-def compose(found: tuple[Step, ...], span: Span) -> Composition:
+def compose(f: ElabFrame, found: tuple[Step, ...], span: Span) -> Composition:
     """A composition of at most MAX_STEPS steps; raises Failure beyond."""
     if len(found) > MAX_STEPS:
         raise fail(
             "E0905", f"a composition of more than {MAX_STEPS:,} ops", span, "too long",
             ("a graph holds at most 20,000 nodes",),
         )  # fmt: skip
-    return Composition(found)
+    made = Composition(found)
+    f.run.spend(2 + weigh(made, span) // 8, span)
+    return made
 
 
 def repeat(f: ElabFrame, a: Any, b: Any, span: Span, left_hint: str, right_hint: str, at: Span) -> Any:
@@ -149,7 +151,7 @@ def repeat(f: ElabFrame, a: Any, b: Any, span: Span, left_hint: str, right_hint:
             "E0905", f"{times:,} repetitions make more than {MAX_STEPS:,} steps", span, "too many",
             ("a graph holds at most 20,000 nodes",),
         )  # fmt: skip
-    return compose(found * times, span)
+    return compose(f, found * times, span)
 
 
 def tensor_call(f: ElabFrame, name: str, tensors: list[Any], args: dict[str, Any], span: Span) -> Any:
@@ -237,8 +239,8 @@ def item(f: ElabFrame, items: Any, i: Any, items_at: Span, at: Span) -> Any:
 def bounded(value: Any, f: ElabFrame, span: Span) -> Any:
     """A new list or tuple, once its nesting and size are known to be within the limits; raises Failure."""
     for item in value:
-        if type(item) is list or type(item) is tuple:
-            f.run.spend(weigh(value, span) // 16, span)
+        if type(item) in HOLDERS:
+            f.run.spend(weigh(value, span) // 4, span)
             break
     return value
 

@@ -33,6 +33,7 @@ from archc.elaborate.values import (
     fail,
     show,
 )
+from archc.elaborate.weight import reading
 
 if TYPE_CHECKING:
     from archc.elaborate.choosers import Chooser, KeepAll
@@ -41,6 +42,8 @@ FUEL = 1_000_000
 MAX_DEPTH = 64
 MAX_NODES = 20_000
 MAX_DIAGNOSTICS = 100
+REPEATED = 200
+"""Fuel of making a diagnostic again: it looks for names that may have been meant."""
 
 
 class Run:
@@ -86,6 +89,7 @@ class Run:
         way = [diagnostic.span, *(e.span for e in self.stack if not once)]
         key = (diagnostic.code, *[(s.source.name, s.start, s.end) for s in way])
         if key in self.reported:
+            self.spend(REPEATED, diagnostic.span)
             return
         self.reported.add(key)
         self.failed |= placed.severity == "error"
@@ -168,6 +172,7 @@ class Run:
         hint: str,
     ) -> Any:
         """`value(args)` for an op: applied when the tensors are there, a partial op otherwise."""
+        self.spend(3 + reading([v for _, v, _ in args], span), span)
         if isinstance(value, OpValue):
             if not value.args and args and (plain := _plain(value.target, args)) is not None:
                 spans = {name: at for name, (_, _, at) in zip(plain, args, strict=True)}

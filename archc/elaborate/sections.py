@@ -7,7 +7,7 @@ from typing import Any
 
 from archc.diagnostics import Diagnostic, Span
 from archc.diagnostics.record import record
-from archc.elaborate.builder import InstanceItem, PricedItem
+from archc.elaborate.builder import SPREAD_FUEL, InstanceItem, PricedItem
 from archc.elaborate.expressions import Closure
 from archc.elaborate.frame import ElabFrame, StackEntry
 from archc.elaborate.operators import hint_of
@@ -244,7 +244,7 @@ def _apply_again(f: ElabFrame, current: Any, shape: Shape | None, count: int) ->
     template = last.template
     if template.reads_std or not template.reusable or template.result != 0:
         return 0
-    f.run.spend(2, last.span)
+    f.run.spend(2 + SPREAD_FUEL * template.node_count, last.span)
     f.run.count_nodes(template.node_count, last.span)
     (f.vars[f.current],) = f.body.add_instance(
         template, (current,), last.hint, last.span, f.scope, last.merge

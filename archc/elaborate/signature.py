@@ -77,11 +77,12 @@ class PrimitiveTarget(Target):
 
 @record(frozen=False, eq=False)
 class BlockTarget(Target):
-    """`run` is the compiled body; `file` the name of the declaring source."""
+    """`run` is the compiled body; `effort` the fuel of its defaults."""
 
     definition: ast.BlockDef
     defaults: dict[str, Callable[[Any], Any]]
     run: Callable[[Any], Any]
+    effort: int
 
 
 @record(frozen=False, eq=False)

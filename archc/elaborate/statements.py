@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from archc.diagnostics import Diagnostic, Span, did_you_mean
 from archc.elaborate import arithmetic
 from archc.elaborate.expressions import Closure, ExpressionCompiler
-from archc.elaborate.frame import ElabFrame
+from archc.elaborate.frame import ElabFrame, effort
 from archc.elaborate.numeric import often
 from archc.elaborate.operators import Lambda, Special, iterate, tensor_operator, truth
 from archc.elaborate.signature import given_twice, not_given
@@ -24,6 +24,7 @@ from archc.elaborate.values import (
     show,
     tensors_in,
 )
+from archc.elaborate.weight import reading
 from archc.syntax import ast
 from archc.syntax.walk import walk
 
@@ -210,6 +211,7 @@ class StatementCompiler:
                         f.run.report(failure.diagnostic)
                     spoil(f, [name])
                     continue
+                f.run.spend(1 + reading([found], span), span)
                 f.ambient = f.ambient.extend(name, found)
                 f.vars[name] = found
 
@@ -221,10 +223,11 @@ class StatementCompiler:
         self.loops += 1
         body = self.body(node.body, node.span)
         self.loops -= 1
+        turn = 1 + len(node.body) + effort(node.span)
 
         def loop(f: ElabFrame) -> tuple[Any] | None:
             for item in iterate(iterable(f), span):
-                f.run.spend(1 + len(node.body), node.span)
+                f.run.spend(turn, node.span)
                 setter(f, item, span)
                 outcome = body(f)
                 if outcome is not None:
@@ -328,7 +331,7 @@ def function_maker(
                     raise Failure(recursive)
                 value.append(inner.compile(node.value))
             f.run.enter(span)
-            f.run.spend(20, span)
+            f.run.spend(20 + effort(node.span), span)
             try:
                 return value[0](f)
             finally:

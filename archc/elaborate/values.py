@@ -74,16 +74,22 @@ class Tensor:
         self.tainted = tainted
 
 
+LONG = 32
+"""Bindings from which on a chain is not looked through one by one."""
+
+
 class Ambient:
     """An immutable, interned chain of `set` bindings: equal chains are the same object."""
 
-    __slots__ = ("children", "name", "parent", "value")
+    __slots__ = ("children", "far", "length", "name", "parent", "value")
 
     def __init__(self, parent: Ambient | None, name: str, value: Any) -> None:
         self.parent = parent
         self.name = name
         self.value = value
+        self.length: int = 0 if parent is None else parent.length + 1
         self.children: dict[Any, Ambient] = {}
+        self.far: dict[str, Any] = {}  # what a long chain was asked for
 
     def extend(self, name: str, value: Any) -> Ambient:
         """This chain with one more binding in front."""
@@ -98,12 +104,26 @@ class Ambient:
 
     def lookup(self, name: str) -> Any:
         """The nearest binding of `name`, or MISSING."""
+        if self.length > LONG:
+            return self._looked_up(name)
         at: Ambient | None = self
         while at is not None:
             if at.name == name:
                 return at.value
             at = at.parent
         return MISSING
+
+    def _looked_up(self, name: str) -> Any:
+        """`lookup` in a chain of perhaps thousands: the answer is kept along the way."""
+        passed, at = [], self
+        while name not in at.far and at.name != name and at.parent is not None:
+            if not at.length % LONG:
+                passed.append(at)
+            at = at.parent
+        found = at.far.get(name, MISSING) if at.name != name else at.value
+        for each in (self, *passed):
+            each.far[name] = found
+        return found
 
 
 class Missing:
@@ -291,23 +311,34 @@ def a_type(value: Any) -> str:
     return f"an {name}" if name[0] in "aeiou" else f"a {name}"
 
 
-def show(value: Any) -> str:
-    """A value in the words of the language, short enough for a message; raises Failure for what is kept open."""
+MAX_SHOWN = 5_000
+"""Values within one that its text has."""
+
+
+def show(value: Any, left: list[int] | None = None) -> str:
+    """A value in the words of the language, short enough for a message; raises Failure for what is kept open.
+
+    left: how many more values the text may have.
+    """
+    left = [MAX_SHOWN] if left is None else left
+    left[0] -= 1
+    if left[0] < 0:
+        return "…"
     if isinstance(value, Tensor):
         return describe_shape(value.shape)
     if isinstance(value, OpValue):
-        inner = ", ".join(f"{k} = {show(v)}" for k, v in value.args.items())
+        inner = ", ".join(f"{k} = {show(v, left)}" for k, v in value.args.items())
         return f"{value.target.name}({inner})" if inner else value.target.name
     if isinstance(value, Composition):
-        return " -> ".join(show(s.op) for s in value.steps) or "identity"
+        return " -> ".join(show(s.op, left) for s in value.steps[:MAX_SHOWN]) or "identity"
     if isinstance(value, Function):
         return value.name
     if isinstance(value, Mixture):
-        return f"one of {', '.join(map(show, value.ops))}"
+        return f"one of {', '.join(show(op, left) for op in value.ops)}"
     if isinstance(value, Kept):
         raise value.refused()
     if isinstance(value, list | tuple):
-        text = ", ".join(show(v) for v in value[:8]) + (", …" if len(value) > 8 else "")
+        text = ", ".join(show(v, left) for v in value[:8]) + (", …" if len(value) > 8 else "")
         if isinstance(value, list):
             return f"[{text}]"
         return f"({text},)" if len(value) == 1 else f"({text})"
@@ -321,41 +352,6 @@ def show(value: Any) -> str:
 def show_shape(shape: tuple[int, ...]) -> str:
     """`3×224×224`."""
     return "×".join(map(str, shape)) if len(shape) > 1 else f"({', '.join(map(str, shape))})"
-
-
-MAX_NESTING = 64
-MAX_WEIGHT = 2**18
-
-
-def weigh(value: Any, span: Span) -> int:
-    """How many items a list holds, those of lists within it counted wherever they occur.
-
-    Raises Failure beyond MAX_WEIGHT, or where lists are nested more than MAX_NESTING deep: everything else
-    may walk through values freely.
-    """
-    known: dict[int, int] = {}
-
-    def walk(items: Any, left: int) -> int:
-        total = len(items)
-        for item in items:
-            if type(item) is list or type(item) is tuple:
-                if left == 0:
-                    message = f"lists are nested more than {MAX_NESTING} deep"
-                    raise fail(
-                        "E0908", message, span, "one more here", ("to append, add a list: `xs += [y]`",)
-                    )
-                weight = known.get(id(item))
-                if weight is None:
-                    weight = known[id(item)] = walk(item, left - 1)
-                total += weight
-        if total > MAX_WEIGHT:
-            raise fail(
-                "E0904", f"a list may hold at most {MAX_WEIGHT:,} items, those of inner lists counted", span,
-                "too large",
-            )  # fmt: skip
-        return total
-
-    return walk(value, MAX_NESTING - 1)
 
 
 def tensors_in(value: Any) -> bool:

@@ -143,3 +143,88 @@ BOMBS["set many"] = (
     + " for i in 0..15000 { set q = i\n x = x -> b }\n}\n"
 )
 BOMBS["expr in dims"] = "arch n() {\n input 1e400 x 3 x 3\n}\n"
+
+
+def _often(expression: str, before: str = "") -> str:
+    """An expression in a loop: as wide as it is, it is paid for in every turn."""
+    return before + HEAD + f" for i in 0..60000 {{ a = {expression} }}\n head relu\n}}\n"
+
+
+def _list(item: str, times: int) -> str:
+    return "[" + ", ".join([item] * times) + "]"
+
+
+BOMBS["wide calls"] = _often(_list("conv(1, 1)", 200))
+BOMBS["wide names"] = _often(_list("i", 2000))
+BOMBS["wide lists"] = _often(_list("[i]", 2000))
+BOMBS["wide if"] = _often(_list("1 if i < 3 else 2", 500))
+BOMBS["wide pipes"] = _often(_list("relu -> relu", 500))
+BOMBS["wide fn"] = _often("f(i)", f"fn f(a) = {_list('a', 500)}\n")
+BOMBS["wide block"] = (
+    f"block b(x, k: int) {{\n a = {_list('conv(1, 1)', 5000)}\n return x }}\n"
+    + HEAD
+    + " for i in 0..60000 { x = x -> b(i) }\n}\n"
+)
+BOMBS["wide default"] = (
+    f"block b(x, k: list = {_list('conv(1, 1)', 5000)}) {{ return x }}\n"
+    + HEAD
+    + " for i in 0..60000 { x = x -> b }\n}\n"
+)
+BOMBS["wide argument"] = (
+    "block b(x, k: list) { return x }\n"
+    + HEAD
+    + " a = [i for i in 0..60000]\n for i in 0..60000 { x = x -> b(a) }\n}\n"
+)
+BOMBS["long op"] = (
+    HEAD + " f = 19000 * relu\n for i in 0..60000 { b = f -> relu\n c = b == f }\n head relu\n}\n"
+)
+BOMBS["long op set"] = (
+    "block q(x, ambient f: op = relu) { return x }\n"
+    + HEAD
+    + " f = 19000 * relu\n for i in 0..60000 { set f = f\n x = x -> q }\n}\n"
+)
+BOMBS["op tower"] = (
+    "block r(x, f: op, ambient g: op = relu) { return x -> f }\n"
+    + HEAD
+    + " f = relu\n for i in 0..60 { f = r(f, g = f) }\n head f\n}\n"
+)
+BOMBS["op tower shown"] = (
+    "block r(x, f: op, g: op) { return x -> f }\n"
+    + HEAD
+    + " f = relu\n for i in 0..15 { f = r(f, f) }\n y = f + 1\n}\n"
+)
+BOMBS["op nest"] = (
+    "block r(x, f: op) { return x -> relu }\n"
+    + HEAD
+    + " f = relu\n for i in 0..60000 { f = r(f) }\n head f\n}\n"
+)
+BOMBS["failing loop"] = (
+    "block b(x) { return x -> relu }\n" + HEAD + " for i in 0..60000 { set quiet = i\n x = x -> b }\n}\n"
+)
+BOMBS["failing variants"] = (
+    "block r(x) { return x -> (4 * (relu(gamma = true) -> scale(1.001))) }\nblock q(x) { return x -> (40 * r) }\n"
+    "arch n(k: int = 1) {\n input 4 x 32 x 32\n stage 50 x q\n y = x.std\n z = x -> conv(-1)\n}\n"
+    + "".join(f"variant v{i} = n(k = {i})\n" for i in range(6000))
+)
+BOMBS["distinct variants"] = (
+    "block r(x) { return x + (x -> scale(1 / x.std) -> ws_conv(4, 3) -> relu(gamma = true)) }\n"
+    "arch n(k: int = 1) {\n input 4 x (32 + k) x 32\n stage 4900 x r\n}\n"
+    + "".join(f"variant v{i} = n(k = {i})\n" for i in range(6000))
+)
+BOMBS["long ambients"] = (
+    "block b(x, ambient q: int = 1, ambient r: int = 2) { return x -> relu -> conv(1, 1) }\n"
+    + HEAD
+    + " set q = 1\n" * 20000
+    + " stage 5000 x b\n}\n"
+)
+BOMBS["one constant"] = (
+    "c = [0 for a in 0..200 for b in c2 for d in c2]\nc2 = 0..300\n" + HEAD + " y = c\n}\n"
+)
+BOMBS["one dear constant"] = "c = [len([0 for b in 0..60000]) for a in 0..60000]\n" + HEAD + " y = c\n}\n"
+BOMBS["many constants"] = (
+    "".join(f"c{i} = len([j for j in 0..65000])\n" for i in range(3000))
+    + HEAD
+    + " y = ["
+    + ", ".join(f"c{i}" for i in range(3000))
+    + "]\n head relu\n}\n"
+)

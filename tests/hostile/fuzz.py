@@ -1,19 +1,24 @@
 """The compiler on damaged, grammar-drawn and raw input: only diagnostics may come out.
 
-python -m tests.hostile.fuzz [--runs 100000] [--start 0] [--seed 0] [--jobs 2]
+python -m tests.hostile.fuzz [--runs 100000] [--start 0] [--seed 0] [--jobs 2] [--keep build/fuzz]
 
-Input i of a seed is always the same, so a long run may be done in parts: `--start` is the first of them.
+Input i of a seed is always the same, so a long run may be done in parts: `--start` is the first of them. The slowest
+inputs are listed by their index, and the slowest of all, and what escaped, are written to the `--keep` folder;
+`--start INDEX --runs 1` runs one of them again.
 """
 
 from __future__ import annotations
 
 import argparse
+import heapq
 import random
 import resource
 import sys
 import time
 import traceback
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
 
 from archc.diagnostics import ArchError, render
 from archc.elaborate import check_text
@@ -22,14 +27,20 @@ from tests.hostile.mutate import corpus, mutate
 
 CHUNK = 250
 MEMORY = 2 << 30
+LISTED = 10
+"""How many of the slowest inputs are told."""
+
+
+def written(seed: int, index: int, texts: list[str]) -> bytes:
+    """Input `index` of a seed."""
+    rng = random.Random(f"{seed}:{index}")
+    return _raw(rng) if index % 8 == 7 else mutate(rng, texts).encode("utf-8", "surrogatepass")
 
 
 def one(seed: int, index: int, texts: list[str]) -> str | None:
     """Run one input; what escaped, or None."""
-    rng = random.Random(f"{seed}:{index}")
-    raw = _raw(rng) if index % 8 == 7 else mutate(rng, texts).encode("utf-8", "surrogatepass")
     try:
-        text = source_from_bytes("fuzz.arch", raw).text
+        text = source_from_bytes("fuzz.arch", written(seed, index, texts)).text
         for diagnostic in check_text(text, "fuzz.arch"):
             render(diagnostic)
             diagnostic.to_dict()
@@ -50,16 +61,25 @@ def _raw(rng: random.Random) -> bytes:
     )
 
 
-def chunk(seed: int, start: int, count: int) -> tuple[int, list[str], float]:
-    """A run of inputs in one process: how many, what escaped, the slowest one's CPU seconds."""
-    texts, escaped, slowest = corpus(), [], 0.0
+@dataclass(frozen=True)
+class Chunk:
+    """What a run of inputs did: what escaped and the CPU seconds of the slowest, both with their index."""
+
+    count: int
+    escaped: list[tuple[int, str]]
+    slowest: list[tuple[float, int]]
+
+
+def chunk(seed: int, start: int, count: int) -> Chunk:
+    """A run of inputs in one process."""
+    texts, escaped, spent = corpus(), [], []
     for index in range(start, start + count):
         began = time.process_time()
         found = one(seed, index, texts)
-        slowest = max(slowest, time.process_time() - began)
+        spent.append((time.process_time() - began, index))
         if found:
-            escaped.append(found)
-    return count, escaped, slowest
+            escaped.append((index, found))
+    return Chunk(count, escaped, heapq.nlargest(LISTED, spent))
 
 
 def _bounded() -> None:
@@ -73,22 +93,39 @@ def main() -> int:
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--keep", type=Path, default=Path("build/fuzz"))
     options = parser.parse_args()
-    done, escaped, slowest = 0, 0, 0.0
+    done, escaped, slowest = 0, [], [(0.0, 0)]
     with ProcessPoolExecutor(options.jobs, initializer=_bounded) as pool:
         stop = options.start + options.runs
         starts = range(options.start, stop, CHUNK)
         jobs = [pool.submit(chunk, options.seed, s, min(CHUNK, stop - s)) for s in starts]
         for job in jobs:
-            count, found, slow = job.result()
-            done, slowest = done + count, max(slowest, slow)
-            for text in found:
-                escaped += 1
+            part = job.result()
+            done += part.count
+            escaped += part.escaped
+            slowest = heapq.nlargest(LISTED, slowest + part.slowest)
+            for _, text in part.escaped:
                 print(text, file=sys.stderr)
             if done % 5000 < CHUNK:
-                print(f"{done:,} inputs, {escaped} escaped, slowest {slowest:.2f} s", flush=True)
-    print(f"{done:,} inputs, {escaped} exceptions escaped, slowest {slowest:.2f} s of CPU")
+                seconds, index = slowest[0]
+                print(
+                    f"{done:,} inputs, {len(escaped)} escaped, slowest {index} in {seconds:.2f} s", flush=True
+                )
+    _keep(options.keep, options.seed, [slowest[0][1], *(index for index, _ in escaped)])
+    print(f"slowest of seed {options.seed}: " + ", ".join(f"{i} in {s:.2f} s" for s, i in slowest))
+    print(f"{done:,} inputs, {len(escaped)} exceptions escaped, slowest {slowest[0][0]:.2f} s of CPU")
     return 1 if escaped else 0
+
+
+def _keep(folder: Path, seed: int, indices: list[int]) -> None:
+    """Write inputs to files, named by seed and index."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = corpus()
+    for index in dict.fromkeys(indices):
+        path = folder / f"{seed}-{index}.arch"
+        path.write_bytes(written(seed, index, texts))
+        print(f"kept {path}")
 
 
 if __name__ == "__main__":

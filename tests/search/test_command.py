@@ -149,7 +149,9 @@ def test_a_latency_table_predicts_and_constrains(capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--strategy", "evolve"], "no strategy 'evolve'"),
+        (["--strategy", "evolve"], "no strategy 'evolve': there are random, grid, "),
+        (["--strategy", "evolve"], "darts, enas, single-path"),
+        (["--strategy", "single_path"], "did you mean `single-path`"),
         (["--option", "sampel=3"], "did you mean `sample`"),
         (["--objective", "acc"], "no metric `acc`"),
         (["--evaluate", "tests.search.small:nothing"], "cannot import tests.search.small:nothing"),

@@ -181,6 +181,8 @@ def test_one_objective_is_asked_of_those_that_follow_one(small: Choices) -> None
 def test_mistaken_names_get_the_nearest(small: Choices) -> None:
     with pytest.raises(SearchError, match="no strategy 'evolutoin': did you mean `evolution`"):
         make("evolutoin", small)
+    with pytest.raises(SearchError, match="darts trains one supernet"):
+        make("darts", small)
     with pytest.raises(SearchError, match="no option 'popultion': did you mean `population`"):
         make("evolution", small, options={"popultion": 3})
     with pytest.raises(SearchError, match="population is int, not 'many'"):

@@ -151,12 +151,15 @@ def test_a_signal_saves_what_several_processes_train() -> None:
         assert process.poll() is None
         logs = list(Path("pop/runs").glob("*/log.jsonl"))
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 75 and "the same command goes on" in err
     saved = list(Path("pop/runs").glob("*/checkpoints/step-*.json"))
     assert len({path.parent for path in saved}) == 2
     assert [r["status"] for r in read_rows(Path("pop"))] == ["waiting"] * 3
-    assert main([*words, "--budget", "30"]) == 0
     steps = {path.parent: path.stem for path in saved}
-    later = {p.parent: p.stem for p in sorted(Path("pop/runs").glob("*/checkpoints/step-*.json"))}
+    for budget in ("30", "120", "480"):  # on a busy machine the workers may not have begun when the first is over
+        assert main([*words, "--budget", budget]) == 0
+        later = {p.parent: p.stem for p in sorted(Path("pop/runs").glob("*/checkpoints/step-*.json"))}
+        if all(later[place] > step for place, step in steps.items()):
+            break
     assert all(later[place] > step for place, step in steps.items())

@@ -21,6 +21,8 @@ STRATEGIES = {
     "nsga2": ("samplers", "NsgaTwo"),
     "tpe": ("samplers", "Tpe"),
 }
+ONE_SHOT = ("darts", "enas", "single-path")
+"""Those that train one supernet, by `archc.search.oneshot.run.search`, and so are not made here."""
 SEVERAL = frozenset({"random", "grid", "nsga2", "tpe"})
 """Those that take several objectives."""
 
@@ -34,8 +36,11 @@ def make(
     options: Mapping[str, Any] | None = None,
 ) -> Strategy:
     """The strategy of that name. options: its own, as `parameters` tells. Raises SearchError."""
+    if name in ONE_SHOT:
+        raise SearchError(f"{name} trains one supernet: call archc.search.oneshot.run.search")
     if name not in STRATEGIES:
-        hint = did_you_mean(name, STRATEGIES) or (f"there are {', '.join(STRATEGIES)}",)
+        names = (*STRATEGIES, *ONE_SHOT)
+        hint = did_you_mean(name, names) or (f"there are {', '.join(names)}",)
         raise SearchError(f"no strategy {name!r}: {hint[0]}")
     if objectives > 1 and name not in SEVERAL:
         raise SearchError(
