@@ -163,6 +163,7 @@ def _elaborate_block(
     if failed:
         run.failed_templates[key] = template
     elif body.reusable:
+        run.caches.items += len(body.items)
         run.caches.templates[key] = template
         if template.reads_std:
             run.caches.templates[key, template.stds] = template

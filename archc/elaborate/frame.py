@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from archc.elaborate.run import Run
 
 CACHE_SIZE = 50_000
+CACHE_ITEMS = 200_000
+"""Nodes and calls in the bodies of the templates that are kept: some 100 MB, and what a garbage collection walks."""
 
 
 @record(frozen=False)
@@ -37,6 +39,7 @@ class Caches:
     templates: dict[Any, Template] = field(default_factory=dict)
     kinds: dict[Any, Kind] = field(default_factory=dict)
     elaborations: int = 0  # begun so far
+    items: int = 0  # in the bodies of all templates
     ambient: Ambient = field(default_factory=lambda: Ambient(None, "", None))
 
     def trim(self) -> None:
@@ -45,12 +48,14 @@ class Caches:
         if (
             len(self.ops) > CACHE_SIZE
             or len(self.templates) > CACHE_SIZE
+            or self.items > CACHE_ITEMS
             or len(self.kinds) > CACHE_SIZE
             or len(self.ambient.children) > 1000
         ):
             self.ops.clear()
             self.templates.clear()
             self.kinds.clear()
+            self.items = 0
             self.ambient = Ambient(None, "", None)
 
 

@@ -157,7 +157,11 @@ def test_a_signal_saves_what_several_processes_train() -> None:
     assert len({path.parent for path in saved}) == 2
     assert [r["status"] for r in read_rows(Path("pop"))] == ["waiting"] * 3
     steps = {path.parent: path.stem for path in saved}
-    for budget in ("30", "120", "480"):  # on a busy machine the workers may not have begun when the first is over
+    for budget in (
+        "30",
+        "120",
+        "480",
+    ):  # on a busy machine the workers may not have begun when the first is over
         assert main([*words, "--budget", budget]) == 0
         later = {p.parent: p.stem for p in sorted(Path("pop/runs").glob("*/checkpoints/step-*.json"))}
         if all(later[place] > step for place, step in steps.items()):
