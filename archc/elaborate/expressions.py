@@ -257,7 +257,7 @@ class ExpressionCompiler:
 
         def general(op: str, f: ElabFrame, left: Any, right: Any) -> bool:
             if type(left) in HOLDERS or type(right) in HOLDERS:
-                f.run.spend(2 * reading((left, right), span), span)
+                f.run.spend(reading((left, right), span), span)
             elif type(right) is str:
                 f.run.spend(len(right) // 32, span)
             return arithmetic.compare(op, left, right, span)

@@ -47,7 +47,7 @@ def reading(values: Iterable[Any], span: Span) -> int:
     fuel = 0
     for value in values:
         if type(value) in HOLDERS and (type(value) is not OpValue or value.args):
-            fuel += 1 + weigh(value, span) // 2
+            fuel += 1 + weigh(value, span)
     return fuel
 
 
