@@ -172,7 +172,7 @@ class Run:
         hint: str,
     ) -> Any:
         """`value(args)` for an op: applied when the tensors are there, a partial op otherwise."""
-        self.spend(3 + reading([v for _, v, _ in args], span), span)
+        self.spend(3 + reading([v for _, v, _ in args], span) // 2, span)
         if isinstance(value, OpValue):
             if not value.args and args and (plain := _plain(value.target, args)) is not None:
                 spans = {name: at for name, (_, _, at) in zip(plain, args, strict=True)}
