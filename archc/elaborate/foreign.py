@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from archc.diagnostics import did_you_mean, nearest
 
 _OPS = "ops are called by their plain names: conv, linear, batch_norm, relu …"
+_DEPTHWISE = "it is a convolution with a group for every channel: `conv(x.channels, 3, groups = x.channels)`"
+_PARTS = "parts of the channels are `x -> slice_channels(start, stop)`"
 _NAMES = {
     "True": "write `true`",
     "False": "write `false`",
@@ -19,6 +21,11 @@ _NAMES = {
     "keras": _OPS,
     "layers": _OPS,
     "Sequential": "join ops by `->`: `conv(64, 3) -> batch_norm -> relu`",
+    "depthwise_conv": _DEPTHWISE,
+    "dwconv": _DEPTHWISE,
+    "DepthwiseConv2D": _DEPTHWISE,
+    "split": _PARTS,
+    "chunk": _PARTS,
     "print": "nothing is printed: `archc count` shows shapes and figures",
     "append": "lists grow by `xs += [x]`",
     "str": "a type is written after a colon; strings need no conversion",
@@ -34,6 +41,8 @@ _SYNONYMS = {
     "swish": "silu",
     "hswish": "hard_swish",
     "cat": "concat",
+    "interpolate": "upsample",
+    "resize": "upsample",
     "gap": "global_avg_pool",
     "convtranspose2d": "conv_transpose",
     "deconv": "conv_transpose",

@@ -274,7 +274,7 @@ def _op_help(node: ast.Expr, value: Any) -> tuple[str, ...]:
     if isinstance(value, Tensor):
         text = hint_of(node)
         return (f"name the op without its tensor: `{text}`" if text and isinstance(node, ast.Call) else
-                "name the op only: it is applied to the current tensor",)  # fmt: skip
+                "name the op only: it is applied to the current tensor; one made of other tensors is `stage { x = … }`",)  # fmt: skip
     if isinstance(value, str):
         meant = op_called(value)
         return (f"without quotes: `{meant}`",) if meant else ()

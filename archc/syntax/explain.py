@@ -311,6 +311,8 @@ def _hint(tables: Tables, tokens: Tokens, found: _Found, i: int) -> str:
             return "a tuple stands in parentheses: `(a, b)`"
     if text == "{" and expected == {"LPAR"}:
         return "parameters stand in parentheses, even none: `()`"
+    if text == ":" and ("RSQB" in expected or previous == "["):
+        return "lists have no slices: `[xs[i] for i in 1..len(xs)]`"
     if "LBRACE" in expected and text == ":":
         return "a body stands in braces: `{ … }`"
     if text == "{" and previous == ":":
