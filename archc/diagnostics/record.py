@@ -1,7 +1,7 @@
 """Frozen dataclasses that cost little to declare: `dataclass` writes and compiles six methods for each class.
 
 That takes half a millisecond, and the syntax tree and the ops together are a hundred classes, of which a spec uses a
-few. Here the methods are shared but for `__init__`, which is compiled once a class has a few instances.
+few. Here the methods are shared but for `__init__`, which is compiled for a class's first instance.
 """
 
 from __future__ import annotations
@@ -12,9 +12,6 @@ from operator import attrgetter
 from typing import Any, TypeVar, dataclass_transform, overload
 
 T = TypeVar("T")
-
-FEW = 12
-"""Instances of a class before its `__init__` is compiled: that takes as long as some fifty more."""
 
 
 @overload
@@ -39,7 +36,7 @@ def record(
         cls.__doc__ = cls.__doc__ or cls.__name__  # dataclass would look up the signature
         own = set(vars(cls))
         made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(cls)
-        made.__init__ = _compiled_in_time(made, frozen)
+        made.__init__ = _compiled_at_first(made, frozen)
         shared: list[Callable[..., Any]] = [__repr__]
         if eq:
             compared = [f.name for f in dataclasses.fields(made) if f.compare]
@@ -62,41 +59,10 @@ def _nothing(_: Any) -> tuple[()]:
     return ()
 
 
-def _compiled_in_time(cls: Any, frozen: bool) -> Callable[..., None]:
-    """An `__init__` that goes by the fields, and after a few instances compiles the one that takes its place."""
-    fields: list[tuple[str, Any]] = []
-    left = FEW
+def _compiled_at_first(cls: Any, frozen: bool) -> Callable[..., None]:
+    """An `__init__` that compiles the one that takes its place."""
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        nonlocal left
-        if not fields:
-            fields.extend([(f.name, f) for f in dataclasses.fields(cls)])
-        left -= 1
-        values = dict(zip([name for name, f in fields if f.init and not f.kw_only], args, strict=False))
-        # one given too much, twice or not at all is the compiled one's to refuse
-        if left < 0 or len(values) < len(args) or not values.keys().isdisjoint(kwargs):
-            return _compiled(self, args, kwargs)
-        values.update(kwargs)
-        given = len(values)
-        for name, f in fields:
-            if f.init and name in values:
-                given -= 1
-            elif f.default is not dataclasses.MISSING:
-                values[name] = f.default
-            elif f.default_factory is not dataclasses.MISSING:
-                values[name] = f.default_factory()
-            elif f.init:
-                return _compiled(self, args, kwargs)
-        if given:
-            return _compiled(self, args, kwargs)
-        store = object.__setattr__ if frozen else setattr
-        for name, value in values.items():
-            store(self, name, value)
-        if hasattr(cls, "__post_init__"):
-            self.__post_init__()
-        return None
-
-    def _compiled(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         cls.__init__ = _init_of(cls, frozen)
         cls.__init__(self, *args, **kwargs)
 
