@@ -22,8 +22,6 @@ from archc.search.table import table
 from archc.search.trial import Evaluator
 from archc.spaces.space import Request, Space
 
-HALVINGS = ("none", "halving", "hyperband")
-
 
 @dataclass(frozen=True)
 class TablePlan:

@@ -12,7 +12,6 @@ NAMES = ("LOC_synset_mapping.txt", "synset_words.txt")
 """Kaggle's and Caffe's: a synset and its words on every line."""
 LABELS = ("LOC_val_solution.csv", "val.txt")
 """Kaggle's `name,synset box…` and Caffe's `name number`."""
-SYNSET = re.compile(r"n\d{8}")
 
 
 def readable_names(root: Path, classes: Sequence[str]) -> tuple[str, ...]:

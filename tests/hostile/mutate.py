@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
 from archc.elaborate import library
 
@@ -70,10 +69,3 @@ def _edit(rng: random.Random, text: str, texts: list[str]) -> str:
         words[i], words[j] = words[j], words[i]
         return " ".join(words)
     return text[:at]
-
-
-def load_corpus(folder: Path) -> list[bytes]:
-    """Every file of a corpus folder; an empty one is a mistake."""
-    found = [p.read_bytes() for p in sorted(folder.iterdir()) if p.is_file()]
-    assert found, f"{folder} is empty"
-    return found
