@@ -144,8 +144,8 @@ class Ledger:
     def lock(self) -> None:
         """Keeps other searches from this study until it is closed; raises LedgerError where one is at it."""
         if self.postgres:
-            (taken,) = self._rows("SELECT pg_try_advisory_lock(hashtext(?))", f"archc:{self.study}")[0]
-            self._connection.commit()
+            with self._transaction():
+                (taken,) = self._rows("SELECT pg_try_advisory_lock(hashtext(?))", f"archc:{self.study}")[0]
         elif self.url == ":memory:":
             return
         else:
@@ -170,14 +170,18 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        if not self.postgres:
-            self._connection.execute("BEGIN IMMEDIATE")
+        """All of what is done within, or none; raises LedgerError for what the database refuses."""
         try:
-            yield
-        except BaseException:
-            self._connection.rollback()
-            raise
-        self._connection.commit()
+            if not self.postgres:
+                self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.rollback()
+                raise
+            self._connection.commit()
+        except self._connection.Error as error:
+            raise LedgerError(f"the ledger {shown(self.url)} failed: {error}") from None
 
     def _insert(self, table: str, columns: tuple[str, ...], values: tuple[Any, ...]) -> None:
         marks = ", ".join("?" * len(columns))

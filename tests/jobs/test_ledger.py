@@ -64,7 +64,7 @@ def test_nothing_can_be_changed_or_removed(url: str, study: str) -> None:
     with Ledger(url, study) as ledger:
         ledger.ask(0, {"point": 1})
         for text in ("UPDATE asked SET payload = '{}'", "DELETE FROM asked"):
-            with pytest.raises(Exception, match="append-only"), ledger._transaction():
+            with pytest.raises(LedgerError, match="append-only"), ledger._transaction():
                 ledger._execute(text)
         assert ledger.history().asked == {0: {"point": 1}}
 
@@ -94,6 +94,16 @@ def test_what_cannot_be_opened_is_told(tmp_path: Path) -> None:
         Ledger(str(tmp_path / "file" / "below"), "x")
     with pytest.raises(LedgerError, match="cannot open the ledger postgresql://me@"):
         Ledger("postgresql://me:secret@127.0.0.1:1/none?connect_timeout=1", "x")
+
+
+def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
+    with Ledger(str(tmp_path / "ledger.sqlite"), "x") as ledger:
+        ledger.ask(0, {"point": 1})
+        (pages,) = ledger._rows("PRAGMA page_count")[0]
+        ledger._execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(LedgerError, match=r"ledger\.sqlite failed: database or disk is full"):
+            ledger.ask(1, {"point": "x" * 100_000})
+        assert ledger.history().asked == {0: {"point": 1}}
 
 
 def test_a_password_is_not_shown() -> None:
