@@ -64,7 +64,7 @@ class NodeModel(_Strict):
     op: Name
     arguments: dict[str, JsonValue]
     inputs: Annotated[list[Index], Field(max_length=65_536)]
-    shape: Annotated[list[Size], Field(max_length=8)]
+    shape: Annotated[list[Size], Field(min_length=1, max_length=8)]
     cost: CostModel
     name: Name
     scope: Index

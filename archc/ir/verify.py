@@ -8,11 +8,14 @@ from archc.diagnostics import NOWHERE, ArchError, Diagnostic
 from archc.ir.graph import Graph
 from archc.ops.base import OpError
 
+MAX_SCOPES = 256
+"""Scopes within each other: more than twice as many as calls nest in a spec."""
+
 
 def verify_graph(graph: Graph) -> None:
     """Raises ArchError (E0803) listing every broken invariant of a graph:
 
-    scopes form a tree with the arch as root; ids count up and inputs precede their users; each op's own
+    scopes form a tree with the arch as root, at most MAX_SCOPES deep; ids count up and inputs precede their users; each op's own
     rules give the node's shape and cost; paths are unique; outputs exist, have distinct names, and the
     first is not train-only; exactly the nodes that reach only train-only outputs are train-only.
     """
@@ -29,7 +32,11 @@ def _scope_faults(graph: Graph) -> Iterator[str]:
     if not graph.scopes or graph.scopes[0].kind != "arch" or graph.scopes[0].parent != -1:
         yield "the first scope must be the arch"
         return
+    depths = [1]
     for i, scope in enumerate(graph.scopes[1:], 1):
+        depths.append(depths[scope.parent] + 1 if 0 <= scope.parent < i else 1)
+        if depths[i] == MAX_SCOPES + 1:
+            yield f"scope {i} ({scope.name}): more than {MAX_SCOPES} scopes lie within each other"
         if not 0 <= scope.parent < i:
             yield f"scope {i} ({scope.name}): its parent {scope.parent} does not precede it"
         elif scope.kind == "arch":

@@ -72,6 +72,7 @@ BROKEN = {
     "span of no source": ("E0803", "outside its source", _set("nodes", CONV, "span", [9, 0, 0])),
     "wrong path": ("E0803", "path 'elsewhere'", _set("nodes", CONV, "path", "elsewhere")),
     "wrong shape": ("E0803", "puts out", _set("nodes", CONV, "shape", [1, 2, 3])),
+    "no dimensions": ("E0801", "nodes.0.shape", _set("nodes", 0, "shape", [])),
     "wrong cost": ("E0803", "costs", _set("nodes", CONV, "cost", "macs", 1)),
     "wrong total": ("E0803", "total cost", _set("cost", "params", 1)),
 }

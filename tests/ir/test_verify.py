@@ -26,6 +26,11 @@ def _scope(graph: Graph, index: int, scope: Scope) -> Graph:
     return replace(graph, scopes=tuple(scopes))
 
 
+def _tower(graph: Graph) -> range:
+    """The parents of 3,000 scopes, each within the one before."""
+    return range(len(graph.scopes) - 1, len(graph.scopes) + 2_999)
+
+
 BROKEN: dict[str, tuple[str, Callable[[Graph], Graph]]] = {
     "id out of order": ("node 1 has the id 7", lambda g: _node(g, 1, id=7)),
     "input follows": ("node 2: its input 5 does not precede", lambda g: _node(g, 2, inputs=(5,))),
@@ -52,6 +57,10 @@ BROKEN: dict[str, tuple[str, Callable[[Graph], Graph]]] = {
     "root is no arch": ("the first scope must be the arch", lambda g: _scope(g, 0, Scope(-1, "x", "block"))),
     "two roots": ("only the first scope is an arch", lambda g: _scope(g, 1, Scope(0, "stem", "arch"))),
     "parent follows": ("its parent 5 does not precede", lambda g: _scope(g, 1, Scope(5, "stem", "section"))),
+    "a tower of scopes": (
+        "more than 256 scopes lie within each other",
+        lambda g: replace(g, scopes=(*g.scopes, *(Scope(i, "a", "block") for i in _tower(g)))),
+    ),
     "repeat outside a section": (
         "a repeat must lie in a section",
         lambda g: _scope(g, 1, Scope(0, "stem", "repeat")),
