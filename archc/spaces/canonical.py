@@ -10,7 +10,6 @@ Sums are taken as associative, which floating point is not in its last digits.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -98,38 +97,6 @@ def canonical_hash(graph: Graph) -> str:
         hashes.append(blake2b(node.token.encode() + b"\0" + b"\0".join(inputs), digest_size=16).digest())
     outputs = [name.encode() + (hashes[at] if at != ZERO else b"0") for name, at in simplified.outputs]
     return blake2b(b"\0".join([*outputs, b"|", *sorted(hashes)]), digest_size=16).hexdigest()
-
-
-def isomorphic(one: Graph, other: Graph) -> bool:
-    """Whether two graphs simplify to the same, decided by search: the oracle of `canonical_hash`. Slow."""
-    import networkx as nx
-
-    views = []
-    for graph in (one, other):
-        simplified = simplify(graph)
-        view = nx.DiGraph()
-        for at, node in enumerate(simplified.nodes):
-            ends = sorted(name for name, output in simplified.outputs if output == at)
-            view.add_node(at, label=(node.token, tuple(ends)))
-            for source, positions in _edges(node).items():
-                view.add_edge(source, at, label=positions)
-        views.append(view)
-
-    def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
-        return bool(a["label"] == b["label"])
-
-    return bool(nx.is_isomorphic(*views, node_match=same, edge_match=same))
-
-
-def _edges(node: Simple) -> dict[int, tuple[int, ...]]:
-    """For each input, where it enters; how often, where the order does not matter."""
-    if not node.ordered:
-        return {source: (times,) for source, times in Counter(node.inputs).items()}
-    found: dict[int, tuple[int, ...]] = {}
-    for position, source in enumerate(node.inputs):
-        if source != ZERO:
-            found[source] = (*found.get(source, ()), position)
-    return found
 
 
 def _terms(nodes: list[Simple], at: int) -> tuple[int, ...]:

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 import archc
-from archc.spaces.canonical import canonical_hash, isomorphic, simplify
+from archc.spaces.canonical import canonical_hash, simplify
 from archc.spaces.classes import classes, every_point, nb201_string
 from archc.spaces.points import graph_of
 from archc.spaces.space import Request, Space
 from tests.elaborate.support import build
+from tests.spaces.isomorphism import isomorphic
 
 CODES = list(itertools.product(range(5), repeat=6))
 
