@@ -13,6 +13,7 @@ from typing import Literal
 from archc.backends.torch_pack import pack
 from archc.backends.torch_plan import Item, ScopePlan, walk
 from archc.ir import Graph, Node
+from archc.ops.pool import MaxPool
 from archc.ops.reshape import SliceChannels
 from archc.ops.scale import Gain, Scale
 from archc.ops.torch_code import Argument, Call, Input, TorchCode, call
@@ -152,6 +153,7 @@ class _Scope:
             return alone and self._may_change(made.inputs[0], reader)
         fresh = made.op.name in (FRESH if self.form == "fast" else FRESH_IN_INFERENCE)
         alias = made.op.name in ("add", "concat") and len(made.inputs) < 2
+        alias = alias or (isinstance(made.op, MaxPool) and made.op.picks)
         together = self.graph.section_of(made) == self.graph.section_of(read)
         return fresh and not alias and self.users[value] == 1 and together
 

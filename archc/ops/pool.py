@@ -84,9 +84,17 @@ class MaxPool(WindowPool):
         ({"kernel": 3, "stride": 2, "ceil_mode": True}, ((3, 9, 8),)),
         ({"kernel": 3, "stride": 2, "padding": "same"}, ((3, 9, 8),)),
         ({"kernel": (1, 3), "stride": 1, "padding": "same"}, ((3, 9, 8),)),
+        ({"kernel": 1, "stride": 2}, ((3, 9, 8),)),
     )
 
+    @property
+    def picks(self) -> bool:
+        """Whether windows are single pixels: the output is a part of the input."""
+        return self.kernel == (1, 1)
+
     def torch(self, inputs: tuple[Shape, ...], output: Shape) -> TorchCode:
+        if self.picks:
+            return TorchCode(forward=call("every_nth", Input(0), self.step))
         kwargs, dynamic = self.window_keywords()
         target = "max_pool2d_same" if dynamic else "F.max_pool2d"
         return TorchCode(forward=call(target, Input(0), **kwargs))

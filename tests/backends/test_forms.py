@@ -6,6 +6,7 @@ import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 import archc
@@ -52,6 +53,19 @@ def test_silu_is_in_place_only_in_inference() -> None:
     for form, found in (("fast", False), ("inference", True)):
         b, x = start()
         assert ("inplace=True" in emitted(b, b.chain(x, conv(4), "batch_norm", "silu"), form)) == found
+
+
+def test_pools_of_single_pixels_are_views_that_nothing_writes_over() -> None:
+    for kernel, found in ((1, False), (2, True)):
+        b, x = start()
+        x = b.add("max_pool", b.chain(x, conv(4)), kernel=kernel, stride=2)
+        text = emitted(b, b.add("relu", x), "inference")
+        assert ("inplace=True" in text) == found
+        assert ("every_nth(" in text) != found
+    b, x = start()
+    graph = b.graph(b.add("max_pool", x, kernel=1, stride=(2, 3), padding="same", ceil_mode=True))
+    given = torch.randn(2, 4, 6, 6)
+    torch.testing.assert_close(torch_module.compile(graph)(given), F.max_pool2d(given, 1, (2, 3)))
 
 
 def test_sections_keep_their_feature_maps() -> None:

@@ -152,6 +152,15 @@ def test_an_operator(text: str) -> None:
     assert text in lifted(operators()[text]).text
 
 
+class Subsampled(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x[:, :, 1:, 1:][:, :, ::2, ::3]) + F.relu(F.max_pool2d(x, 1, (2, 3)))[:, :, :, :11]
+
+
+def test_every_nth_pixel_is_a_pool_of_single_pixels() -> None:
+    assert lifted(Subsampled()).text.count("max_pool(1") >= 3
+
+
 def test_same_padding_joins_its_convolution() -> None:
     class Same(nn.Conv2d):
         def forward(self, x: Tensor) -> Tensor:
