@@ -90,14 +90,14 @@ class Comparison(ABC):
     def measure(self, patterns: Sequence[str], quick: bool, seconds: float, again: bool) -> None:
         """Add to the record what it lacks, each row as it is made, beginning none after so many seconds.
 
-        The representative networks first, then the rows from the cheapest on.
+        patterns: of networks or of rows. The representative networks first, then the rows from the cheapest on.
         """
         start = time.monotonic()
         chosen = [
             (twin, kind, self.graph(twin, kind))
             for twin in twins(quick)
-            if asked_for(twin.spec, patterns)
             for kind in self.kinds_of(twin)
+            if asked_for(twin.spec, patterns) or asked_for(name(twin, kind), patterns)
         ]
         chosen.sort(key=lambda c: (c[0].spec not in QUICK, c[1][1] * c[2].cost.macs if c[2] else 0))
         for twin, kind, graph in chosen:

@@ -110,6 +110,8 @@ def test_a_record_grows_row_by_row_and_goes_on(
     names = {f"lenet5_28 {mode} {batch}" for mode, batch in comparison.kinds_of(twin)}
     comparison.measure(["lenet5_28"], False, 0.0, again=False)
     assert record.read(comparison.record) == {}, "no time, no row"
+    comparison.measure(["lenet5_28 forward 1"], False, 60.0, again=False)
+    assert list(record.read(comparison.record)) == ["lenet5_28 forward 1"], "patterns may name a row"
     comparison.measure(["lenet5_28"], False, 60.0, again=False)
     rows = record.read(comparison.record)
     assert rows.keys() == names
