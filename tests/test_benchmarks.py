@@ -7,16 +7,18 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 from archc.measure.bench import Row
 from archc.measure.race import Race, Times, Work
+from archc.measure.weights import randomise
 from benchmarks import deploy, deploy_page, eager, record
 from benchmarks.eager_page import body
 from benchmarks.library import Comparison
 from benchmarks.library_page import rounds_of
 from benchmarks.rounds import LEAST_ROUNDS, ROUNDS, Rounds, rounds
 from benchmarks.run import HEAD, PAGE, PARTS, put
-from benchmarks.twins import QUICK, Compared, line, loses, twins
+from benchmarks.twins import QUICK, Compared, graph_of, line, loses, twins
 
 LOST = Row("forward", 1, Race("cpu", Times((2.0, 2.0, 2.2)), Times((1.9, 1.9, 2.0))))
 NOISY = Row("forward", 1, Race("cpu", Times((2.0, 2.0, 1.5)), Times((1.9, 1.9, 2.0))))
@@ -194,6 +196,19 @@ def test_the_deployed_page_tells_where_the_rows_lie() -> None:
     assert "| **1.100** | 0.050 | 1 | 0.500 | fx |" in above
     assert "| nfnet_f0 | 96 | 1 | 100.00 | 100.00 | 0.500 | 0.050 | 1 | **0.800** | nothing |" in text
     assert "| nfnet_f0 | 96 | 8 | 100.00 | 100.00 | **0.820** | 0.050 | 1 | 2.000 |" in text
+
+
+def test_fusion_leaves_no_normalisation_behind_a_convolution() -> None:
+    twin = next(twin for twin in twins(quick=False) if twin.spec == "mobilenetv1_025")
+    graph = graph_of(twin)
+    peer, folded, how = deploy.folded_twin(twin, graph)
+    randomise(peer)
+    assert how == "fx + channels_last"
+    assert not [m for m in folded.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    x = torch.randn(2, *graph.inputs[0].shape)
+    fused = deploy.fused(peer)
+    with torch.inference_mode():
+        torch.testing.assert_close(fused(x), peer(x), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(("module", "made"), [(eager, eager.EAGER), (deploy, deploy.DEPLOYED)])
