@@ -33,6 +33,7 @@ def body(rows: Iterable[Row], expected: int) -> str:
     found = [(row, rounds) for row in forward if (rounds := rounds_of(row))]
     above = sorted((pair for pair in found if pair[1].ratio > MOST), key=lambda pair: -pair[1].ratio)
     clear = sum(rounds.ratio - MOST > rounds.noise for _, rounds in above)
+    of_faster = sum(max(rounds.ratio, of_eager(rounds)) > MOST for _, rounds in found)
     full = [row for row in forward if row["network"] in QUICK and not row.get("left_out")]
     trained = [row for row in rows if row["mode"] == "train" and "ratios" in row]
     parts = [
@@ -42,7 +43,8 @@ def body(rows: Iterable[Row], expected: int) -> str:
         failed(rows),
         "By the file of the library:",
         by_family(found),
-        f"Of {len(found)} rows {len(above)} are above {MOST:.2f}, {clear} of them by more than ±:",
+        f"Of {len(found)} rows {len(above)} are above {MOST:.2f}, {clear} of them by more than ±; of the faster of the folded"
+        f" twin and the twin as it is {of_faster}:",
         "\n".join([HEAD, *(line(row) for row, _ in above)]),
         "The representative networks:",
         "\n".join([HEAD, *map(line, full)]),

@@ -189,9 +189,9 @@ def test_the_deployed_page_tells_where_the_rows_lie() -> None:
     assert "| 1 | 4 | 0.826 | 2 | 1 | 1 | 0.562 | 1.050 | 0.050 |" in text
     assert "too much: 1 at forward 16 (nfnet_f6). Not made yet: 3 rows." in text
     assert "| resnet | 0.920 | 1 | 1 | 0 |" in text
-    above = text.partition("Of 4 rows 2 are above 0.90, 1 of them by more than ±:")[2].partition("The repr")[
-        0
-    ]
+    above = text.partition("Of 4 rows 2 are above 0.90, 1 of them by more than ±; of")[2].partition(
+        "The repr"
+    )[0]
     assert [line.split(" | ")[0] for line in above.splitlines()[4:-1]] == ["| lenet5_28", "| resnet18"]
     assert "| **1.100** | 0.050 | 1 | 0.500 | fx |" in above
     assert "| nfnet_f0 | 96 | 1 | 100.00 | 100.00 | 0.500 | 0.050 | 1 | **0.800** | nothing |" in text
