@@ -33,7 +33,7 @@ class Agreement:
 
     @property
     def ok(self) -> bool:
-        return max((*self.differences, *self.exact)) <= TOLERANCE
+        return all(apart <= TOLERANCE for apart in (*self.differences, *self.exact))  # nan is not
 
 
 def load_rewritten(

@@ -209,13 +209,14 @@ def _checked(
             raise _error(
                 "E0622", f"{graph.name}: a batch of {batch} gives the shapes {other}, the module {shapes}"
             )
-        error = max(_difference(a, b) for a, b in zip(found, expected, strict=True))
-        if not error <= TOLERANCES[_dtype(module)]:
+        errors = [_difference(a, b) for a, b in zip(found, expected, strict=True)]
+        wrong = [error for error in errors if not error <= TOLERANCES[_dtype(module)]]  # nan too
+        if wrong:
             raise _error(
                 "E0622",
-                f"{graph.name}: a batch of {batch} gives outputs that differ by {error:.1e} (relative)",
+                f"{graph.name}: a batch of {batch} gives outputs that differ by {wrong[0]:.1e} (relative)",
             )
-        checks.append(Check(batch, tuple(shapes), error))
+        checks.append(Check(batch, tuple(shapes), max(errors)))
     return Exported(dict(files), tuple(checks), opset)
 
 

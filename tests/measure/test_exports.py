@@ -129,6 +129,17 @@ def test_a_wrong_file_is_not_handed_out() -> None:
         exports._checked(graph, module, files, lambda inputs: [torch.zeros(1)])
 
 
+class Twice(nn.Module):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return x, x
+
+
+def test_one_output_of_several_that_is_no_number_is_wrong() -> None:
+    graph, _ = network("lenet5_32")
+    with pytest.raises(ArchError, match="differ by nan"):
+        exports._checked(graph, Twice(), {}, lambda inputs: (inputs[0], inputs[0] * torch.nan))
+
+
 class Untraceable(nn.Module):
     def __init__(self) -> None:
         super().__init__()

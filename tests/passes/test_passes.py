@@ -18,7 +18,7 @@ from archc.elaborate.api import catalog
 from archc.ir import Graph
 from archc.ir.json_graph import from_json, to_json
 from archc.ir.verify import verify_graph
-from archc.measure.deploy import load_rewritten, verify_rewrite
+from archc.measure.deploy import Agreement, load_rewritten, verify_rewrite
 from archc.measure.weights import randomise
 from archc.passes.draft import Rewrite
 from archc.passes.pipeline import DEPLOY, PASSES, TRAINING, optimize, passes_named
@@ -358,3 +358,10 @@ def test_library_networks_compute_the_same_when_deployed(name: str) -> None:
     assert not {"ws_conv", "dropout", "drop_path", "channel_scale"} & set(ops_of(made.graph))
     left = [n for n in made.graph.nodes if n.op.name in ("scale", "gain")]
     assert all(n.shape[1:] in ((), (1, 1)) for n in left)  # of gates and pooled vectors
+
+
+@pytest.mark.parametrize("wrong", [1e-4, float("nan"), float("inf")])
+def test_outputs_agree_only_where_all_do(wrong: float) -> None:
+    assert Agreement(("a", "b"), (0.0, 1e-6), (0.0, 0.0)).ok
+    assert not Agreement(("a", "b"), (0.0, wrong), (0.0, 0.0)).ok
+    assert not Agreement(("a", "b"), (0.0, 0.0), (0.0, wrong)).ok
