@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archc.cli.console import print_json, print_table
-from archc.cli.options import batch_options, format_option, takes_graph
+from archc.cli.options import batch_options, format_option, measuring, takes_graph
 
 if TYPE_CHECKING:
     from archc.ir.graph import Graph
@@ -92,13 +92,7 @@ def mebibytes(count: int) -> str:
 
 
 def _measured(graph: Graph, batch: int, dtype: str) -> dict[str, int]:
-    try:
+    with measuring():
         from archc.measure.memory import measure_graph
-    except ImportError as error:
-        if error.name != "torch":
-            raise
-        raise click.ClickException(
-            "--measure runs the network and needs torch: pip install 'archc[train]'"
-        ) from None
     found = measure_graph(graph, batch, dtype)
     return {"inference": found.inference, "saved": found.saved}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -146,6 +147,19 @@ def batch_options(command: Command) -> Command:
     )
     types = click.Choice(["float32", "float16", "bfloat16", "float64"])
     return batch(click.option("--dtype", type=types, default="float32", show_default=True)(command))
+
+
+@contextmanager
+def measuring() -> Iterator[None]:
+    """Around the imports of --measure: says so where torch is not installed."""
+    try:
+        yield
+    except ImportError as error:
+        if error.name != "torch":
+            raise
+        raise click.ClickException(
+            "--measure runs the network and needs torch: pip install 'archc[train]'"
+        ) from None
 
 
 def weights_options(command: Command) -> Command:

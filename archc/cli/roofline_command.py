@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archc.cli.console import print_json, print_table
-from archc.cli.options import batch_options, format_option, takes_graph
+from archc.cli.options import batch_options, format_option, measuring, takes_graph
 
 if TYPE_CHECKING:
     from archc.analyses.roofline import OpTime
@@ -110,14 +110,8 @@ def _typical_error(times: tuple[OpTime, ...], latency: Latency) -> tuple[float, 
 
 
 def _measured(graph: Graph, batch: int, dtype: str) -> Latency:
-    try:
+    with measuring():
         from archc.measure.latency import measure_latency
-    except ImportError as error:
-        if error.name != "torch":
-            raise
-        raise click.ClickException(
-            "--measure runs the network and needs torch: pip install 'archc[train]'"
-        ) from None
     return measure_latency(graph, batch, dtype)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archc.cli.console import print_diagnostics, print_json, print_table
-from archc.cli.options import format_option, graph_options, load_graph, spec_argument
+from archc.cli.options import format_option, graph_options, load_graph, measuring, spec_argument
 
 if TYPE_CHECKING:
     from archc.analyses.signal import Point
@@ -100,14 +100,8 @@ def _number(value: float | str | None) -> str:
 
 
 def _measured(graph: Graph, found: tuple[Point, ...], batch: int, constant: bool) -> dict[int, Statistics]:
-    try:
+    with measuring():
         from archc.measure.signal import measure_signal
-    except ImportError as error:
-        if error.name != "torch":
-            raise
-        raise click.ClickException(
-            "--measure runs the network and needs torch: pip install 'archc[train]'"
-        ) from None
     wanted = {p.node for p in found} | {p.branch for p in found if p.branch is not None}
     return measure_signal(graph, wanted, batch=batch, constant=constant)
 
