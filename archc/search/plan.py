@@ -48,8 +48,8 @@ class TrainPlan:
 class Plan:
     """evaluate: a TablePlan, a TrainPlan, `figures`, `zero-cost:NAME`, or package.module:callable.
 
-    train: where the data of zero-cost scores is named. metrics: that a callable gives. latency: a table of `archc latency-table`. shortest: epochs of the first
-    rung of `halving`.
+    train: where the data of zero-cost scores is named. metrics: that a callable gives. latency: a table of
+    `archc latency-table`. shortest: epochs of the first rung of `halving`.
     """
 
     request: Request

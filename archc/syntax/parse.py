@@ -12,7 +12,7 @@ from archc.syntax.build import Maker
 from archc.syntax.build_statements import makers
 from archc.syntax.errors import Errors, merged
 from archc.syntax.explain import unexpected
-from archc.syntax.layout import Laid, lay_out, too_deep
+from archc.syntax.layout import Laid, indentation, lay_out, too_deep
 from archc.syntax.lexer import BAD, Tokens, lex
 from archc.syntax.limits import MAX_SOURCE
 from archc.syntax.tables import Production, Tables, load
@@ -230,23 +230,16 @@ class _Parser:
 
     def _after_suite(self, kinds: list[int], i: int) -> int:
         """The newline after the indented lines that follow a broken line ending in `:`, as Python's suites do."""
-        starts = self._tokens.starts
-        margin = self._indentation(starts[i - 1])
+        tokens = self._tokens
+        margin = indentation(tokens, i - 1)
         rbrace = self._bracket_close
-        while kinds[i] == self._newline and i + 1 < len(starts):
-            start = starts[i + 1]
-            if kinds[i + 1] == rbrace or self._indentation(start) <= margin:
+        while kinds[i] == self._newline and i + 1 < len(tokens.starts):
+            if kinds[i + 1] == rbrace or indentation(tokens, i + 1) <= margin:
                 break
             i += 1
             while i < len(kinds) - 1 and (self._laid.inside[i] or kinds[i] not in (self._newline, rbrace)):
                 i += 1
         return i
-
-    def _indentation(self, offset: int) -> int:
-        """How many blanks begin the line of an offset."""
-        text = self._tokens.source.text
-        line = text[text.rfind("\n", 0, offset) + 1 : offset + 1].expandtabs(4)
-        return len(line) - len(line.lstrip(" "))
 
     def _replay(self, i: int) -> list[int]:
         """The states just after token i - 1: the reductions made on seeing token i hide what could follow."""
