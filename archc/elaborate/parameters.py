@@ -191,7 +191,7 @@ def _who_gives(target: Definition, name: str) -> str:
     variants = [
         f"`{d.name}`" if module.shipped else f"`{module.source.name}:{d.name}`"
         for d in module.declarations.values()
-        if isinstance(d, ast.VariantDef) and d.base.span.text.startswith(f"{target.arch.name}(")
+        if isinstance(d, ast.VariantDef) and d.base.function.span.text == target.arch.name
     ]
     more = ", …" if len(variants) > 3 else ""
     instead = f", or take a variant instead: {', '.join(variants[:3])}{more}" if variants else ""

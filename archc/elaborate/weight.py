@@ -32,7 +32,7 @@ def weigh(value: Any, span: Span) -> int:
                 weight = known[id(item)] = walk(_held(item), left - 1)
             total += weight
         if total > MAX_WEIGHT:
-            what = "an op" if type(value) in HOLDERS else "a list"
+            what = "a list" if _is_list(value) else "an op"
             raise fail(
                 "E0904", f"{what} may hold at most {MAX_WEIGHT:,} items, those of inner lists counted", span,
                 "too large",
@@ -66,10 +66,12 @@ def _held(value: Any) -> Any:
 
 
 def _too_deep(value: Any, span: Span) -> Failure:
-    what = "lists" if type(value) is list or type(value) is tuple else "ops"
-    help = (
-        ("to append, add a list: `xs += [y]`",)
-        if what == "lists"
-        else ("no network needs so many: check the loop",)
-    )
-    return fail("E0908", f"{what} are nested more than {MAX_NESTING} deep", span, "one more here", help)
+    if _is_list(value):
+        what, help = "lists", "to append, add a list: `xs += [y]`"
+    else:
+        what, help = "ops", "no network needs so many: check the loop"
+    return fail("E0908", f"{what} are nested more than {MAX_NESTING} deep", span, "one more here", (help,))
+
+
+def _is_list(value: Any) -> bool:
+    return type(value) is list or type(value) is tuple

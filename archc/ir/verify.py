@@ -15,8 +15,8 @@ MAX_SCOPES = 256
 def verify_graph(graph: Graph) -> None:
     """Raises ArchError (E0803) listing every broken invariant of a graph:
 
-    scopes form a tree with the arch as root, at most MAX_SCOPES deep; ids count up and inputs precede their users; each op's own
-    rules give the node's shape and cost; paths are unique; outputs exist, have distinct names, and the
+    scopes form a tree with the arch as root, at most MAX_SCOPES deep; ids count up and inputs precede their users; each
+    op's own rules give the node's shape and cost; paths are unique; outputs exist, have distinct names, and the
     first is not train-only; exactly the nodes that reach only train-only outputs are train-only.
     """
     found = list(_scope_faults(graph))
