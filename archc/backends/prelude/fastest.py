@@ -12,7 +12,7 @@ from archc.backends.prelude.winograd import Winograd
 class Fastest:
     """A convolution with the sum and the activation after it, as the fastest of several calls: CPUs, float32, no gradients.
 
-    The calls: oneDNN's fused one with a prepacked kernel, torch's own convolution, for single pixels a matrix product,
+    The calls: oneDNN's fused one with a prepacked kernel, torch's own convolution, for pointwise kernels a matrix product,
     for 3×3 kernels Winograd's form. The first calls for a shape of input go through all of them in turn, each timed
     where it stands; those far behind drop out, and after a few rounds the fastest stays. After a few shapes those that
     follow use the first one's call. With `torch.use_deterministic_algorithms(True)` it is oneDNN's at once.
@@ -33,9 +33,10 @@ class Fastest:
         self.weight = weight.detach().contiguous(memory_format=torch.channels_last)
         self.bias = None if bias is None else bias.detach()
         self.geometry = (list(padding), list(stride), list(dilation), groups)
-        plain = groups == 1 and (*stride, *dilation) == (1, 1, 1, 1)
+        plain = groups == 1 and tuple(dilation) == (1, 1)
         self.pointwise = plain and weight.shape[2:] == (1, 1) and tuple(padding) == (0, 0)
-        self.winograd = plain and weight.shape[2:] == (3, 3) and min(weight.shape[:2]) >= 32
+        wide = min(weight.shape[:2]) >= 32
+        self.winograd = plain and weight.shape[2:] == (3, 3) and tuple(stride) == (1, 1) and wide
         fused: dict[str, tuple[str, list[float], str]] = {
             "relu6": ("hardtanh", [0.0, 6.0], ""),
             "silu": ("swish", [], ""),
@@ -144,5 +145,7 @@ class Fastest:
         return self.after(found if other is None else found.add_(other))
 
     def _product(self, input: torch.Tensor, other: torch.Tensor | None) -> torch.Tensor:
-        found = F.linear(input.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+        down, across = self.geometry[1]
+        pixels = input.permute(0, 2, 3, 1)[:, ::down, ::across]
+        found = F.linear(pixels, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
         return self.after(found if other is None else found.add_(other))
