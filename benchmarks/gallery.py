@@ -52,7 +52,7 @@ class Figure:
 
 FIGURES = (
     Figure("nfnet_f0", "", "The sections of a network, with the shapes between them and what each costs."),
-    Figure("nfnet_f0", "--level block", "Each distinct block once; `256…768` is the range over all its places."),
+    Figure("nfnet_f0", "--level block", "Each distinct block once, in rows that keep a page narrow; `256…768` is the range over all its places."),
     Figure("resnet152", "--level stage --color cost", "Equal blocks folded; the deeper the colour, the more multiply-adds."),
     Figure("densenet121", "", "A stage of 24 layers is one box."),
     Figure("googlenet", "--level block", "Inception blocks: convolutions with their norm and activation are one box."),
@@ -80,10 +80,7 @@ def draw_all() -> None:
     for old in FOLDER.glob("*.svg"):
         old.unlink()
     for figure in FIGURES:
-        target = FOLDER / figure.file
-        archc("draw", figure.spec, "-o", str(target), *figure.options.split())
-        text = re.sub(r"<!--.*?-->\n?", "", target.read_text(encoding="utf-8"), flags=re.S)
-        target.write_text(text, encoding="utf-8")
+        archc("draw", figure.spec, "-o", str(FOLDER / figure.file), *figure.options.split())
 
 
 def measure_drawing() -> list[tuple[str, str, str]]:

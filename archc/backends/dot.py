@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,20 +16,26 @@ from archc.backends.dot_style import (
     Line,
     box,
     figures,
+    heading,
     label,
     new_digraph,
+    op_box,
     panel,
     pill,
 )
 from archc.backends.dot_units import (
     MAX_WIDTH,
+    TIE,
     Unit,
     calls,
     children,
     fold,
     joined_paths,
+    joint_label,
+    leading,
     section_units,
     stage_units,
+    wrapped,
 )
 from archc.backends.graphviz_process import run_dot
 from archc.ir.graph import Graph
@@ -105,7 +110,7 @@ class _Drawing:
 
     def _start(self, units: list[Unit]) -> None:
         self.heat = Heat(self.colour, (unit.cost for unit in units))
-        self.dot.attr(label=label(*title_lines(self.graph, self.heat.legend)))
+        self.dot.attr(label=heading(*title_lines(self.graph, self.heat.legend)))
 
     def _draw_unit(self, into: Any, unit: Unit) -> None:
         if unit.scope < 0:
@@ -117,8 +122,16 @@ class _Drawing:
         into.node(unit.key, label=text, margin="0.15,0.07", **_look(unit) | self.heat(unit.cost))
 
     def _draw_single(self, into: Any, unit: Unit) -> None:
-        (node,) = unit.nodes
-        into.node(unit.key, **node_box(self.graph, node) | self.heat(unit.cost))
+        node = leading(unit.nodes)
+        if len(unit.nodes) == unit.count == 1:
+            look = node_box(self.graph, node)
+        else:
+            names = " · ".join(inner.op.name for inner in unit.nodes)
+            times = f"  × {unit.count}" if unit.count > 1 else ""
+            look = op_box(
+                node.op, joint_label(unit.names), second=names + times, train_only=_only_trains(unit)
+            )
+        into.node(unit.key, **look | self.heat(unit.cost))
 
     def _section_label(self, unit: Unit) -> str:
         repeats = [s for s in self.below.get(unit.scope, []) if self.graph.scopes[s].kind == "repeat"]
@@ -145,9 +158,8 @@ class _Drawing:
         shown = [f"{count} × {name}" if count > 1 else name for count, name in runs]
         if len(shown) > MAX_PARTS:
             shown[MAX_PARTS - 2 : -1] = ["…"]
-        # no-break spaces keep `3 × conv` on one line
-        text = " → ".join(part.replace(" ", "\xa0") for part in shown)
-        return [line.replace("\xa0", " ") for line in textwrap.wrap(text, MAX_WIDTH + 8)]
+        text = " → ".join(part.replace(" ", TIE) for part in shown)
+        return [line.replace(TIE, " ") for line in wrapped(text, MAX_WIDTH + 8, MAX_PARTS)]
 
     def _finish(self, units: list[Unit], home: dict[int, Unit]) -> None:
         """Edges between boxes, labelled with the shapes that flow, and the outputs."""

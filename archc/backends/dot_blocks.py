@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from archc.analyses.figures import shape_text
 from archc.backends.dot_heat import Colour, Heat
-from archc.backends.dot_parts import title_lines
+from archc.backends.dot_parts import kinds_legend, title_lines
+from archc.backends.dot_rows import Sketch, arrange
 from archc.backends.dot_style import (
     FAINT,
     Line,
@@ -17,7 +17,6 @@ from archc.backends.dot_style import (
     label,
     new_digraph,
     op_box,
-    panel,
     pill,
 )
 from archc.backends.dot_units import (
@@ -28,9 +27,11 @@ from archc.backends.dot_units import (
     form,
     joined_paths,
     joint_label,
+    leading,
     node_label,
     sections_with_repeats,
     topology,
+    wrapped,
 )
 from archc.ir.graph import Graph, Node
 from archc.ops.base import FREE, Cost, Shape
@@ -73,20 +74,23 @@ class BlockDrawing:
             self._add(scope)
 
     def draw(self) -> Digraph:
+        sketches = self._sketches()
         if self.colour != "kind":  # all diagrams must be known to know the costliest op
-            self._draw_diagrams(new_digraph(self.graph.name, title=()))
             spent = [cost for diagram in self.diagrams.values() for cost in diagram.spent()]
             self.heat = Heat(self.colour, spent)
-        title = title_lines(self.graph, self.heat.legend)
+            sketches = self._sketches()
+        legend = self.heat.legend or kinds_legend(kind for sketch in sketches for kind in sketch.kinds)
+        title = title_lines(self.graph, legend)
         drawing = new_digraph(self.graph.name, title=title, horizontal_gap=0.25)
-        self._draw_diagrams(drawing)
+        arrange(drawing, sketches)
         return drawing
 
-    def _draw_diagrams(self, drawing: Any) -> None:
-        drawn = 0
-        while drawn < len(self.diagrams):  # drawing a diagram may add those of its inner blocks
-            self._draw_diagram(drawing, list(self.diagrams.values())[drawn], drawn)
-            drawn += 1
+    def _sketches(self) -> list[Sketch]:
+        sketches: list[Sketch] = []
+        while len(sketches) < len(self.diagrams):  # drawing a diagram may add those of its inner blocks
+            number = len(sketches)
+            sketches.append(self._sketch(list(self.diagrams.values())[number], number))
+        return sketches
 
     def _roots(self) -> list[int]:
         """The scopes to draw: sections or their repeats, and blocks outside; a section that only calls
@@ -118,8 +122,9 @@ class BlockDrawing:
         diagram.places.append(scope)
         diagram.members.append(self.inside[scope])
 
-    def _draw_diagram(self, drawing: Any, diagram: Diagram, number: int) -> None:
+    def _sketch(self, diagram: Diagram, number: int) -> Sketch:
         graph, root = self.graph, diagram.places[0]
+        sketch = Sketch(f"d{number}", label(*self._heading(diagram), left=True))
         big = len(diagram.members[0]) > MAX_NODES
         fused = big or sum(0 < len(self.inside[i]) <= MAX_FUSED for i in self._leaves(root)) > 1
         shown = [
@@ -134,7 +139,7 @@ class BlockDrawing:
                 if node.scope == scope and node.op.kind != "input":
                     home[node.id] = f"d{number}n{node.id}"
                     look = op_box(node.op, texts[node.id], train_only=node.train_only)
-                    into.node(home[node.id], **look | self.heat(spent[node.id]))
+                    sketch.node(into, home[node.id], look | self.heat(spent[node.id]), node.op.kind)
             for child in self.below.get(scope, []):
                 inner = self._unwrapped(child)
                 nodes = self.inside[inner]
@@ -142,13 +147,13 @@ class BlockDrawing:
                     continue
                 box_name = f"d{number}s{inner}"
                 if fused and len(nodes) <= MAX_FUSED:
-                    main = next((node for node in nodes if node.op.kind in ("conv", "linear")), nodes[0])
+                    main = leading(nodes)
                     names = " · ".join(node.op.name for node in nodes)
                     look = op_box(main.op, texts[main.id], second=names)
-                    into.node(box_name, **look | self.heat(spent[main.id]))
+                    sketch.node(into, box_name, look | self.heat(spent[main.id]), main.op.kind)
                 elif big or self._key(inner) in self.diagrams:
                     cost = max((spent[node.id] for node in nodes), key=self.heat.figure)
-                    self._draw_reference(into, diagram, inner, box_name, cost)
+                    sketch.node(into, box_name, self._reference(diagram, inner) | self.heat(cost))
                 else:
                     with into.subgraph(name=f"cluster_{box_name}") as cluster:
                         cluster.attr(**inset(graph.scopes[inner].block or graph.scopes[inner].name))
@@ -156,10 +161,9 @@ class BlockDrawing:
                     continue
                 home.update({node.id: box_name for node in nodes})
 
-        with drawing.subgraph(name=f"cluster_d{number}") as cluster:
-            cluster.attr(**panel(label(*self._heading(diagram), left=True)))
-            fill(cluster, root)
-            self._wire(cluster, diagram, number, home)
+        fill(sketch.cluster, root)
+        self._wire(sketch, diagram, number, home)
+        return sketch
 
     def _leaves(self, scope: int) -> list[int]:
         """The innermost scopes inside a scope."""
@@ -172,8 +176,8 @@ class BlockDrawing:
         alone = len(inner) == 1 and len(self.inside[inner[0]]) == len(self.inside[scope])
         return self._unwrapped(inner[0]) if alone else scope
 
-    def _draw_reference(self, into: Any, diagram: Diagram, inner: int, box_name: str, cost: Cost) -> None:
-        """A box for an inner block, which has or now gets a diagram of its own."""
+    def _reference(self, diagram: Diagram, inner: int) -> dict[str, str]:
+        """Attributes of the box for an inner block, which has or now gets a diagram of its own."""
         for same in self._counterparts(diagram, inner):
             key = self._key(same)
             if key not in self.diagrams or same not in self.diagrams[key].places:
@@ -182,7 +186,7 @@ class BlockDrawing:
         lines = self.calls[inner]
         if not lines or len(diagram.places) > 1:  # arguments differ from place to place
             lines = [scope.block or scope.name]
-        into.node(box_name, label=label(*map(Line, lines)), **box("section") | self.heat(cost))
+        return {"label": label(*map(Line, lines)), **box("section")}
 
     def _counterparts(self, diagram: Diagram, inner: int) -> list[int]:
         """The scopes that stand in a diagram's places where `inner` stands in the first."""
@@ -191,7 +195,7 @@ class BlockDrawing:
         up = list(self.graph.ancestors(first.scope)).index(inner)
         return [list(self.graph.ancestors(members[at].scope))[up] for members in diagram.members]
 
-    def _wire(self, cluster: Any, diagram: Diagram, number: int, home: dict[int, str]) -> None:
+    def _wire(self, sketch: Sketch, diagram: Diagram, number: int, home: dict[int, str]) -> None:
         """Edges inside a diagram, and its entries and exits with their shapes."""
         nodes = self.graph.nodes
         position = {node.id: i for i, node in enumerate(diagram.members[0])}
@@ -208,23 +212,23 @@ class BlockDrawing:
                     entries[source] = f"d{number}i{source}"
                     at = position[node.id]
                     shapes = [nodes[members[at].inputs[place]].shape for members in diagram.members]
-                    cluster.node(entries[source], **_port(shapes))
+                    sketch.node(sketch.cluster, entries[source], _port(shapes))
                 edges.append((entries[source], home[node.id]))
-        for tail, head in dict.fromkeys(edges):
-            if tail != head:
-                cluster.edge(tail, head)
+        for tail, head in edges:
+            sketch.edge(tail, head)
         for node in diagram.members[0]:
             if node.id in home and any(user not in position for user in self.users[node.id]):
                 at = position[node.id]
-                cluster.node(f"d{number}o{node.id}", **_port([m[at].shape for m in diagram.members]))
-                cluster.edge(home[node.id], f"d{number}o{node.id}")
+                port = _port([m[at].shape for m in diagram.members])
+                sketch.node(sketch.cluster, f"d{number}o{node.id}", port)
+                sketch.edge(home[node.id], f"d{number}o{node.id}")
 
     def _heading(self, diagram: Diagram) -> list[Line]:
         paths = [self.graph.scope_path(place) for place in diagram.places]
         times = f"  × {len(paths)}" if len(paths) > 1 else ""
         if not diagram.block:
             return [Line(", ".join(joined_paths(paths)) or self.graph.name, 12, bold=True)]
-        where = textwrap.wrap(", ".join(joined_paths(paths)), MAX_WIDTH, max_lines=2, placeholder=" …")
+        where = wrapped(", ".join(joined_paths(paths)), MAX_WIDTH, 2)
         return [Line(diagram.block + times, 12, bold=True), *(Line(text, 9, colour=FAINT) for text in where)]
 
 

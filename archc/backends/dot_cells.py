@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any, Literal
 
 from archc.backends.cells import IDENTITY, Found, Operand, cells
-from archc.backends.dot_parts import title_lines
+from archc.backends.dot_parts import kinds_legend, title_lines
 from archc.backends.dot_style import FAINT, LINE, Line, box, inset, label, new_digraph, panel, pill
-from archc.backends.dot_units import MAX_WIDTH, joined_paths
+from archc.backends.dot_units import MAX_WIDTH, joined_paths, wrapped
 from archc.diagnostics import NOWHERE, ArchError, Diagnostic
 from archc.ir.graph import Graph
 
@@ -36,9 +35,12 @@ def draw_cells(graph: Graph, style: Style = "pairs") -> Digraph:
                 )
             ]
         )
-    drawing = new_digraph(graph.name, title=title_lines(graph), horizontal_gap=0.2)
+    kinds = (operand.kind for one in found for pair in one.cell.nodes for operand in pair)
+    legend = kinds_legend(kinds) if style == "pairs" else ()
+    drawing = new_digraph(graph.name, title=title_lines(graph, legend), horizontal_gap=0.2)
     drawing.attr(rankdir="BT" if style == "pairs" else "LR")
-    for number, one in enumerate(found):
+    # from left to right Graphviz draws what comes first at the bottom
+    for number, one in enumerate(found if style == "pairs" else reversed(found)):
         with drawing.subgraph(name=f"cluster_c{number}") as cluster:
             cluster.attr(
                 **panel(label(*_heading(graph, one), left=True)), labelloc="b" if style == "pairs" else "t"
@@ -96,7 +98,7 @@ def _heading(graph: Graph, found: Found) -> list[Line]:
     kind = "reduction cell" if found.cell.reduces else "normal cell"
     times = f"  × {len(found.places)}" if len(found.places) > 1 else ""
     sections = [graph.scope_path(place).partition(".")[0] for place in found.places]
-    where = textwrap.wrap(", ".join(joined_paths(sections)), MAX_WIDTH, max_lines=2, placeholder=" …")
+    where = wrapped(", ".join(joined_paths(sections)), MAX_WIDTH, 2)
     return [Line(kind + times, 12, bold=True), *(Line(text, 9, colour=FAINT) for text in where)]
 
 

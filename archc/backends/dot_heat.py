@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from archc.backends.dot_style import HEAT
+from archc.analyses.figures import short
+from archc.backends.dot_style import HEAT, Swatches
 from archc.ops.base import Cost
 
 Colour = Literal["kind", "cost", "params"]
@@ -30,10 +31,14 @@ class Heat:
         return {"fillcolor": blend(share), "color": HEAT[2]}
 
     @property
-    def legend(self) -> str:
-        """What the colour means; empty for "kind"."""
-        names = {"cost": "multiply-adds", "params": "parameters"}
-        return f"colour: {names[self.colour]}, deepest where most" if self.colour in names else ""
+    def legend(self) -> tuple[Swatches, ...]:
+        """What the colours mean; nothing for "kind"."""
+        if self.colour == "kind":
+            return ()
+        steps = (0, 1, 2, 3, 4) if self.most else (0,)
+        scale = tuple((blend(i / 4), HEAT[2], short(round(self.most * (i / 4) ** 2))) for i in steps)
+        meaning = {"cost": "multiply-adds", "params": "parameters"}[self.colour]
+        return (Swatches(f"colour: {meaning}", scale),)
 
     def figure(self, cost: Cost) -> int:
         """The figure that colours stand for."""

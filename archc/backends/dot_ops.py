@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from archc.analyses.figures import shape_text
 from archc.backends.dot_heat import Colour, Heat
-from archc.backends.dot_parts import node_box, title_lines
-from archc.backends.dot_style import FAINT, Line, label, new_digraph, panel, pill
+from archc.backends.dot_parts import kinds_legend, node_box, title_lines
+from archc.backends.dot_style import FAINT, PAGE_WIDTH, Line, label, new_digraph, panel, pill
 from archc.backends.dot_units import calls, children
 from archc.ir.graph import Graph
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 # points, as they come out for boxes of the usual size
 RANK_HEIGHT, BOX_WIDTH = 52, 130
 MAX_HEIGHT = 1600  # of a drawing in one column
-MAX_WIDTH = 1150  # at the width of A4 the text is then 5 points high
 MAX_CROSSING = 6  # tensors that go from one column to later ones
 CUTS = 24  # a scope of more than 1/24 of all nodes may be cut
 
@@ -33,7 +32,8 @@ class _OpDrawing:
     def __init__(self, graph: Graph, colour: Colour) -> None:
         self.graph = graph
         self.heat = Heat(colour, (node.cost for node in graph.nodes))
-        self.dot = new_digraph(graph.name, title=title_lines(graph, self.heat.legend))
+        legend = self.heat.legend or kinds_legend(node.op.kind for node in graph.nodes)
+        self.dot = new_digraph(graph.name, title=title_lines(graph, legend))
         self.below = children(graph)
         self.calls = calls(graph)
         self.column = columns(graph)
@@ -137,7 +137,7 @@ def columns(graph: Graph) -> list[int]:
     for at in rank:
         abreast[at] += 1
     width = BOX_WIDTH * max(2, sorted(abreast.values())[len(abreast) * 9 // 10] if abreast else 1)
-    count = min(MAX_WIDTH // width, -(-depth * RANK_HEIGHT // MAX_HEIGHT))
+    count = min(PAGE_WIDTH // width, -(-depth * RANK_HEIGHT // MAX_HEIGHT))
     if count < 2:
         return [0] * len(graph.nodes)
     last_use = list(range(len(graph.nodes)))

@@ -1,4 +1,4 @@
-"""How drawings look: near-white boxes with dark text and mid-grey lines, legible on white and on dark pages.
+"""How drawings look: near-white boxes with dark text; on dark pages SVG files lighten what stands outside boxes.
 
 Text is escaped here and nowhere else; names of boxes are made by the compiler.
 """
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from graphviz import Digraph
 
 INK = "#1f2933"  # text on boxes
-FAINT = "#5b6673"  # second lines on boxes
-LINE = "#6f7b8a"  # edges, and text that stands on the page itself
+FAINT = "#414b57"  # second lines on boxes
+LINE = "#5d6875"  # edges, and text that stands on the page itself
 PANEL = "#f6f8fa"
 PANEL_LINE = "#c9d1da"
 
@@ -39,7 +39,19 @@ PALETTE = {
 # Graphviz measures text with the first of these that its machine has, a browser draws with the first of its
 # own: these two have the same widths, so that text fits its box either way.
 FONT = "Verdana,DejaVu Sans,sans-serif"
-HEAT = ("#ffffff", "#f59a73", "#a8623f")  # fill where nothing is spent, where most is; border
+HEAT = ("#ffffff", "#f8ae8c", "#a8623f")  # fill where nothing is spent, where most is; border
+# what colours mean, in the order of a legend; the other kinds say it in their box
+KINDS = {
+    "conv": "convolution",
+    "linear": "linear",
+    "norm": "normalisation",
+    "activation": "activation",
+    "pool": "pooling",
+    "scale": "scale",
+    "reshape": "shape only",
+    "regularize": "in training only",
+}
+PAGE_WIDTH = 1150  # points: at the width of A4 text is then 5 points high
 SYMBOLS = {"add": "+", "mul": "×"}
 
 
@@ -52,21 +64,60 @@ class Line:
     bold: bool = False
     colour: str = INK
 
-
-def label(*lines: Line, left: bool = False) -> str:
-    """An HTML-like Graphviz label, centred or flush left; everything in it is shown as written."""
-    cells = []
-    for line in lines:
-        text = html.escape("".join(c if c.isprintable() else "�" for c in line.text))
-        text = text.replace("\\", "&#92;&#92;")  # Graphviz expands \N and its like
-        text = f"<b>{text}</b>" if line.bold and text else text
-        cells.append(f'<font point-size="{line.size}" color="{line.colour}">{text or " "}</font>')
-    if left:
-        return "<" + "".join(f'{cell}<br align="left"/>' for cell in cells) + ">"
-    return "<" + "<br/>".join(cells) + ">"
+    def __bool__(self) -> bool:
+        return bool(self.text)
 
 
-def new_digraph(name: str, *, title: tuple[Line, ...], horizontal_gap: float = 0.35) -> Digraph:
+@dataclass(frozen=True, slots=True)
+class Swatches:
+    """A line of a legend: what it is of, then (fill, border, meaning) of each colour."""
+
+    heading: str
+    entries: tuple[tuple[str, str, str], ...]
+
+
+def label(*lines: Line | Swatches, left: bool = False) -> str:
+    """An HTML-like Graphviz label, centred or flush left; text in it is shown as written, empty lines are not."""
+    cells = [_swatches(line) if isinstance(line, Swatches) else _text(line) for line in lines if line]
+    if not cells:
+        return ""
+    if len(cells) == 1 and not left:
+        return f"<{cells[0]}>"
+    side = ' align="left"' if left else ""
+    # a row of a table for each line: the lines of a plain label touch each other
+    rows = "".join(f"<tr><td{side}>{cell}</td></tr>" for cell in cells)
+    return f'<<table border="0" cellborder="0" cellspacing="0" cellpadding="1">{rows}</table>>'
+
+
+def heading(*lines: Line | Swatches) -> str:
+    """The label of a whole drawing: set off from what stands below it."""
+    return label(*lines).replace("</table>>", '<tr><td height="8"></td></tr></table>>')
+
+
+def _text(line: Line) -> str:
+    text = html.escape("".join(c if c.isprintable() else "�" for c in line.text))
+    text = text.replace("\\", "&#92;&#92;")  # Graphviz expands \N and its like
+    text = f"<b>{text}</b>" if line.bold else text
+    return f'<font point-size="{line.size}" color="{line.colour}">{text}</font>'
+
+
+def _swatches(line: Swatches) -> str:
+    cells = [f"<td>{_text(Line(line.heading, 9, colour=LINE))}</td>"] if line.heading else []
+    for fill, border, meaning in line.entries:
+        cells.append(
+            f'<td bgcolor="{fill}" border="1" color="{border}" fixedsize="true" width="14" height="9"></td>'
+            f"<td>{_text(Line(meaning, 9, colour=LINE))}</td><td width='6'></td>"
+        )
+    # a fixed width, on the safe side: tables else spread over the width of the lines above
+    letters = len(line.heading) + sum(len(meaning) for _, _, meaning in line.entries)
+    width = round(letters * 6.5) + len(line.entries) * 34 + 12
+    return (
+        f'<table border="0" cellborder="0" cellspacing="4" cellpadding="0" fixedsize="true" width="{width}" '
+        f'height="21"><tr>{"".join(cells)}</tr></table>'
+    )
+
+
+def new_digraph(name: str, *, title: tuple[Line | Swatches, ...], horizontal_gap: float = 0.35) -> Digraph:
     """An empty drawing, top to bottom."""
     from graphviz import Digraph
 
@@ -75,7 +126,7 @@ def new_digraph(name: str, *, title: tuple[Line, ...], horizontal_gap: float = 0
         graph_attr={
             "bgcolor": "transparent",
             "fontname": FONT,
-            "label": label(*title) if title else "",
+            "label": heading(*title),
             "labelloc": "t",
             "nodesep": str(horizontal_gap),
             "ranksep": "0.32",
@@ -148,7 +199,7 @@ def op_box(op: Op, text: str, *, train_only: bool = False, second: str = "") -> 
             "fixedsize": "true",
             "tooltip": op.name,
         }
-    lines = [Line(text), *([Line(second, 8, colour=FAINT)] if second else [])]
+    lines = (Line(text), Line(second, 8, colour=FAINT))
     if op.kind == "scale":
         return {**look, "label": label(*lines), "shape": "ellipse", "margin": "0.05,0.0"}
     return {**look, "label": label(*lines)}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import textwrap
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -17,14 +17,16 @@ from archc.ops.params import show
 Form = tuple[Hashable, ...]
 
 MAX_WIDTH, MAX_LINES = 38, 4  # of a call in a box
+TIE = "\xa0"  # a space where no line ends
+MANY = 60  # boxes, with more of which single ops are joined
 
 
 @dataclass(slots=True)
 class Unit:
-    """Nodes drawn as one box: all of a scope, or (`scope` -1) a single node.
+    """Nodes drawn as one box: all of a scope, or (`scope` -1) a single node or a short chain of them.
 
     count: how many equal units, one after the other, the box stands for; `nodes` are the first one's,
-    `cost` that of all, `names` their paths.
+    `cost` that of all, `names` their paths, or the labels of nodes in no scope.
     """
 
     scope: int
@@ -74,8 +76,31 @@ def _units(graph: Graph, whole: Callable[[int], bool], skip: frozenset[int] = fr
 
 
 def fold(graph: Graph, units: list[Unit]) -> tuple[list[Unit], dict[int, Unit]]:
-    """Joins runs of equal units, see `runs`; also says in which unit each node ended up."""
-    follows = {first + i: first for first, count in _runs_as_units(graph, units) for i in range(1, count)}
+    """Joins runs of equal units; also says in which unit each node ended up.
+
+    Equal are units as `runs` has it, and calls of one block with the same arguments, whatever widths come of it.
+    Where many boxes would be left, ops in no scope are joined to chains, and these to runs of the same ops.
+    """
+
+    def form_of(unit: Unit) -> Form:
+        called = unit.scope < 0 or bool(graph.scopes[unit.scope].block)
+        return form(unit.nodes, topology if called else _exact)
+
+    def alike(unit: Unit, following: Unit) -> bool:
+        if unit.scope < 0 and following.scope < 0:
+            return many and len(unit.nodes) == len(following.nodes) and _follows(unit, following)
+        return _alike(graph, unit, following) and _arguments(unit) == _arguments(following)
+
+    def _arguments(unit: Unit) -> list[tuple[str, str]]:
+        return [(name, show(value)) for name, value in graph.scopes[unit.scope].arguments]
+
+    many = False
+    found = _runs_as_units(units, alike, form_of)
+    many = len(units) - sum(count - 1 for _, count in found) > MANY
+    if many:
+        units = _chains(graph, units)
+        found = _runs_as_units(units, alike, form_of)
+    follows = {first + i: first for first, count in found for i in range(1, count)}
     home: dict[int, Unit] = {}
     folded: list[Unit] = []
     for i, unit in enumerate(units):
@@ -83,14 +108,47 @@ def fold(graph: Graph, units: list[Unit]) -> tuple[list[Unit], dict[int, Unit]]:
             into = folded[-1]
             into.count += 1
             into.cost += unit.cost
-            into.names.append(graph.scope_path(unit.scope))
         else:
             into = unit
-            into.names = [graph.scope_path(unit.scope)] if unit.scope >= 0 else []
             folded.append(unit)
+        into.names.append(
+            graph.scope_path(unit.scope) if unit.scope >= 0 else node_label(graph, leading(unit.nodes))
+        )
         for node in unit.nodes:
             home[node.id] = into
     return folded, home
+
+
+def leading(nodes: list[Node]) -> Node:
+    """The node that names a group of a few: its convolution or linear layer, or the first."""
+    return next((node for node in nodes if node.op.kind in ("conv", "linear")), nodes[0])
+
+
+def _chains(graph: Graph, units: list[Unit]) -> list[Unit]:
+    """Joins to an op what only works on its result: a convolution, its norm and its activation are one unit."""
+    users = Counter(i for node in graph.nodes for i in node.inputs)
+    users.update(output.node for output in graph.outputs)
+    home: dict[int, Unit] = {}
+    found: list[Unit] = []
+    for unit in units:
+        node = unit.nodes[0]
+        into = home.get(node.inputs[0]) if len(node.inputs) == 1 else None
+        if (
+            unit.scope < 0
+            and into
+            and node.op.kind not in ("conv", "linear", "pool")
+            and into.nodes[0].op.kind not in ("input", "merge")
+            and into.nodes[0].scope == node.scope
+            and users[node.inputs[0]] == 1
+        ):
+            into.nodes.append(node)
+            into.cost += unit.cost
+        else:
+            into = unit
+            found.append(unit)
+        if unit.scope < 0:
+            home[node.id] = into
+    return found
 
 
 def runs(graph: Graph) -> list[tuple[int, int, int]]:
@@ -109,23 +167,27 @@ def runs(graph: Graph) -> list[tuple[int, int, int]]:
     return [
         (parent, first, count)
         for parent, members in units.items()
-        for first, count in _runs_as_units(graph, list(members.values()))
+        for first, count in _runs_as_units(
+            list(members.values()), partial(_alike, graph), lambda unit: form(unit.nodes, _exact)
+        )
     ]
 
 
-def _runs_as_units(graph: Graph, units: list[Unit]) -> list[tuple[int, int]]:
-    """(first, count) of the runs in a list of units."""
+def _runs_as_units(
+    units: list[Unit], alike: Callable[[Unit, Unit], bool], form_of: Callable[[Unit], Form]
+) -> list[tuple[int, int]]:
+    """(first, count) of the runs in a list of units; `alike` is a cheap test before the costly forms."""
     found: list[tuple[int, int]] = []
     forms: dict[int, Form] = {}
 
-    def form_of(i: int) -> Form:
+    def known(i: int) -> Form:
         if i not in forms:
-            forms[i] = form(units[i].nodes, _exact)
+            forms[i] = form_of(units[i])
         return forms[i]
 
     first = 0
     for i in range(1, len(units) + 1):
-        if i < len(units) and _alike(graph, units[i - 1], units[i]) and form_of(i - 1) == form_of(i):
+        if i < len(units) and alike(units[i - 1], units[i]) and known(i - 1) == known(i):
             continue
         if i - first > 1:
             found.append((first, i - first))
@@ -134,12 +196,16 @@ def _runs_as_units(graph: Graph, units: list[Unit]) -> list[tuple[int, int]]:
 
 
 def _alike(graph: Graph, unit: Unit, following: Unit) -> bool:
-    """Whether two units could be equal: cheap tests before the costly one."""
+    """Whether two units of scopes could be equal."""
     if unit.scope < 0 or following.scope < 0 or len(unit.nodes) != len(following.nodes):
         return False
     scope, other = graph.scopes[unit.scope], graph.scopes[following.scope]
-    if (scope.parent, scope.kind, scope.block) != (other.parent, other.kind, other.block):
-        return False
+    same = (scope.parent, scope.kind, scope.block) == (other.parent, other.kind, other.block)
+    return same and _follows(unit, following)
+
+
+def _follows(unit: Unit, following: Unit) -> bool:
+    """Whether a unit reads another."""
     made = {node.id for node in unit.nodes}
     return any(source in made for node in following.nodes for source in node.inputs)
 
@@ -218,6 +284,34 @@ def joined_paths(paths: list[str]) -> list[str]:
     return out
 
 
+def wrapped(text: str, width: int, most: int) -> list[str]:
+    """Lines of about the same length, `width` at most, the last of `most` cut short; names longer than a line are
+    broken behind an underscore where they have one."""
+    pieces: list[tuple[str, str]] = []  # what stands before a piece on its line, and the piece
+    for word in filter(None, text.split(" ")):
+        before = " "
+        while len(word) > width:
+            cut = word.rfind("_", 0, width) + 1 or width
+            pieces.append((before, word[:cut]))
+            before, word = "", word[cut:]
+        pieces.append((before, word))
+
+    def fill(width: int) -> list[str]:
+        lines: list[str] = []
+        for before, piece in pieces:
+            if lines and len(lines[-1]) + len(before) + len(piece) <= width:
+                lines[-1] += before + piece
+            else:
+                lines.append(piece)
+        return lines
+
+    lines = fill(width)
+    if len(lines) > most:
+        return [*lines[: most - 1], lines[most - 1][: width - 2].rstrip() + " …"]
+    longest = max((len(piece) for _, piece in pieces), default=0)
+    return next(even for narrow in range(longest, width + 1) if len(even := fill(narrow)) == len(lines))
+
+
 def children(graph: Graph) -> dict[int, list[int]]:
     """Scope ids directly inside each scope."""
     found: dict[int, list[int]] = defaultdict(list)
@@ -244,10 +338,9 @@ def calls(graph: Graph) -> list[list[str]]:
 
     found = []
     for scope in graph.scopes:
-        arguments = [f"{n} = {_brief(v)}" for n, v in scope.arguments if telling(scope.block, n, v)]
+        arguments = [f"{n}{TIE}={TIE}{_brief(v)}" for n, v in scope.arguments if telling(scope.block, n, v)]
         call = f"{scope.block}({', '.join(arguments)})" if arguments else scope.block
-        lines = textwrap.wrap(call, MAX_WIDTH)
-        found.append(lines if len(lines) <= MAX_LINES else [*lines[: MAX_LINES - 1], "…"])
+        found.append([line.replace(TIE, " ") for line in wrapped(call, MAX_WIDTH, MAX_LINES)])
     return found
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 
+from archc.backends.svg_file import finished
 from archc.diagnostics import NOWHERE, ArchError, Diagnostic
 
 TIMEOUT = 120  # seconds
+PNG = {"dpi": "144", "bgcolor": "white"}  # pixels cannot suit themselves to a dark page
 INSTALL = (
     "Debian, Ubuntu: sudo apt install graphviz; macOS: brew install graphviz",
     'or, without a system package: pip install "pygraphviz>=2.0.4"',
@@ -16,17 +18,20 @@ INSTALL = (
 
 
 def run_dot(source: str, format_: str) -> bytes:
-    """A drawing in `format_` (svg, png, pdf), by `dot` on PATH or else by pygraphviz.
+    """A drawing in `format_` (svg, png on white, pdf), by `dot` on PATH or else by pygraphviz.
 
     Raises ArchError E0701 where neither is there, E0702 where Graphviz fails or takes over two minutes.
     """
     program = shutil.which("dot")
-    if program is None:
-        return _run_pygraphviz(source, format_)
-    resolution = ["-Gdpi=144"] if format_ == "png" else []
+    drawn = _run_program(program, source, format_) if program else _run_pygraphviz(source, format_)
+    return finished(drawn.decode()).encode() if format_ == "svg" else drawn
+
+
+def _run_program(program: str, source: str, format_: str) -> bytes:
+    options = [f"-G{name}={value}" for name, value in PNG.items()] if format_ == "png" else []
     try:
         done = subprocess.run(
-            [program, f"-T{format_}", *resolution],
+            [program, f"-T{format_}", *options],
             input=source.encode(),
             capture_output=True,
             timeout=TIMEOUT,
@@ -49,7 +54,10 @@ def _run_pygraphviz(source: str, format_: str) -> bytes:
             [Diagnostic("E0701", "drawing needs Graphviz, which is not installed", NOWHERE, help=INSTALL)]
         ) from None
     try:
-        drawn: bytes = AGraph(string=source).draw(format=format_, prog="dot")
+        graph = AGraph(string=source)
+        if format_ == "png":
+            graph.graph_attr.update(PNG)
+        drawn: bytes = graph.draw(format=format_, prog="dot")
     except (ValueError, OSError) as error:  # its DotError is a ValueError
         raise _failed(
             f"Graphviz failed: {error}", "draw it at a coarser level, or write a .dot file"

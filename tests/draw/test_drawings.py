@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import re
 import xml.etree.ElementTree as ET
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,25 +18,11 @@ from archc.backends.dot import Level, draw, svg
 from archc.backends.dot_heat import Colour, blend
 from archc.backends.dot_ops import columns
 from archc.backends.graphviz_process import run_dot
+from archc.backends.svg_file import DARK_LINE, DARK_PANEL, DARK_TEXT
 from archc.diagnostics import ArchError
 from archc.ir.graph import Graph
+from tests.draw.support import DRAWN, LEVELS, tags, texts
 from tests.graphs import GraphBuilder, conv, resnet, unet
-
-LEVELS: tuple[Level, ...] = ("network", "stage", "block", "op")
-DRAWN = {"svg", "g", "title", "polygon", "path", "text", "ellipse", "polyline", "a"}
-
-
-def texts(drawn: str) -> list[str]:
-    """The text elements of an SVG; Graphviz writes spaces as no-break spaces."""
-    return [
-        (e.text or "").replace("\xa0", " ").strip()
-        for e in ET.fromstring(drawn).iter()
-        if e.tag.endswith("}text")
-    ]
-
-
-def tags(drawn: str) -> Counter[str]:
-    return Counter(e.tag.rpartition("}")[2] for e in ET.fromstring(drawn).iter())
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -218,6 +203,7 @@ def test_heat_tells_the_costliest_op() -> None:
 def test_heat_leaves_text_legible() -> None:
     for step in range(11):
         assert contrast(dot_style.INK, blend(step / 10)) >= 6.5
+        assert contrast(dot_style.FAINT, blend(step / 10)) >= 4.5
 
 
 PAYLOADS = (
@@ -322,5 +308,13 @@ def test_palette_is_legible_on_white_and_on_dark_pages() -> None:
     for fill, _ in dot_style.PALETTE.values():
         assert contrast(dot_style.INK, fill) >= 7  # AAA
         assert contrast(dot_style.FAINT, fill) >= 4.5  # AA
-    for page in ("#ffffff", "#0d1117", dot_style.PANEL):
-        assert contrast(dot_style.LINE, page) >= 3.9
+    on_pages = (
+        (dot_style.LINE, "#ffffff"),
+        (dot_style.LINE, dot_style.PANEL),
+        (dot_style.INK, dot_style.PANEL),
+    )
+    dark_pages = (
+        (text, page) for text in (DARK_TEXT, DARK_LINE) for page in ("#0d1117", "#000000", DARK_PANEL)
+    )
+    for text, page in (*on_pages, *dark_pages):
+        assert contrast(text, page) >= 4.5
