@@ -17,7 +17,7 @@ EPILOG = """\b
 Examples:
   archc optimize resnet50
   archc optimize resnet50 -O fold_norm --verify
-  archc optimize nfnet_f0 -O deploy,merge_parallel -o out/
+  archc optimize nfnet_f0 -O fold_weight_standardisation,fold_scales -o out/
   archc optimize resnet50 -O deploy --weights trained.safetensors
 
 \b

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archc.ir.graph import Graph, Node
 from archc.ops.activation import Activation
+from archc.ops.base import Op
 from archc.ops.conv import Conv
 from archc.ops.geometry import resolve_padding
 from archc.ops.norm import BatchNorm
@@ -22,15 +23,18 @@ if TYPE_CHECKING:
 def merge_parallel(graph: Graph) -> Rewrite:
     """Compute parallel 1×1 convolutions of one tensor, in one section, as one, and give each its channels.
 
-    Where the same activation follows all of them, it is applied once, too.
+    Those that the same activation follows, which is applied once, too, or none, and no sum: a convolution and the
+    sum and activation after it are one call in a deployed network, which a slice between them would part.
     """
     draft = Draft(graph, "merge_parallel")
     groups: dict[Any, list[int]] = {}
     for node in graph.nodes:
         op = node.op
         if isinstance(op, Conv) and op.kernel == (1, 1) and op.groups == 1 and _still(op):
-            key = (node.inputs, graph.section_of(node), op.stride, op.bias, node.train_only)
-            groups.setdefault(key, []).append(node.id)
+            after = _after(draft, node.id)
+            if after is None or after.name != "add":
+                key = (node.inputs, graph.section_of(node), op.stride, op.bias, node.train_only, after)
+                groups.setdefault(key, []).append(node.id)
     for found in groups.values():
         around = _scope_around(draft, found)
         if len(found) > 1 and around is not None:
@@ -53,6 +57,14 @@ def _still(op: Conv) -> bool:
     return resolve_padding(op.padding, op.kernel, op.stride, op.dilation) == ((0, 0), False)
 
 
+def _after(draft: Draft, at: int) -> Op | None:
+    """The activation or sum that alone reads a node."""
+    user = draft.only_user(at)
+    if user is None or user.op.name == "softmax":
+        return None
+    return user.op if isinstance(user.op, Activation) or user.op.name == "add" else None
+
+
 def _side_by_side(draft: Draft, found: list[int], scope: int) -> None:
     first = draft.nodes[found[0]]
     op = first.op
@@ -66,22 +78,16 @@ def _side_by_side(draft: Draft, found: list[int], scope: int) -> None:
         state[merged] = {name: _stacked([part[name] for part in parts]) for name in parts[0]}
 
     draft.steps.append(step)
-    source, start = _shared_activation(draft, found, merged), 0
+    shared, source, start = _after(draft, found[0]), merged, 0
+    if shared is not None:
+        for user in [draft.only_user(i) for i in found]:
+            assert user is not None
+            draft.bypass(user.id)
+        source = draft.insert(shared, (merged,), merged)
     for at, width in zip(found, widths, strict=True):
         draft.note(at, f"computed together with others as {draft.path(merged)}")
         draft.change(at, op=SliceChannels.make(start=start, stop=start + width), inputs=(source,))
         start += width
-
-
-def _shared_activation(draft: Draft, found: list[int], merged: int) -> int:
-    """What the slices read: the merged convolution, or the activation all of them have in common."""
-    after = [draft.only_user(i) for i in found]
-    users = [u for u in after if u is not None and isinstance(u.op, Activation) and u.op.name != "softmax"]
-    if len(users) < len(found) or len({u.op for u in users}) > 1:
-        return merged
-    for user in users:
-        draft.bypass(user.id)
-    return draft.insert(users[0].op, (merged,), merged)
 
 
 def _stacked(tensors: list[Tensor]) -> Tensor:

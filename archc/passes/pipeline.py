@@ -25,6 +25,7 @@ DEPLOY: tuple[Pass, ...] = (
     fold_norm,
     fold_scales,
     merge_branches,
+    merge_parallel,
     dead_code,
 )
 """What makes a network for inference from a trained one."""
@@ -32,7 +33,7 @@ DEPLOY: tuple[Pass, ...] = (
 TRAINING: tuple[Pass, ...] = (place_scales,)
 """What keeps every parameter and every gradient: the form that trains fast."""
 
-PASSES: dict[str, Pass] = {p.__name__: p for p in (*DEPLOY, merge_parallel, place_scales)}
+PASSES: dict[str, Pass] = {p.__name__: p for p in (*DEPLOY, place_scales)}
 """All passes by name."""
 
 

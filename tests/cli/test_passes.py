@@ -78,7 +78,7 @@ def test_optimize_alone_lists_the_passes(workplace: Path, capsys: pytest.Capture
     assert main(["optimize", "toy.arch"]) == 0
     out = capsys.readouterr().out
     assert "fold_norm (deploy)\n    Fold batch normalisation into" in out
-    assert "merge_parallel\n" in out
+    assert "place_scales (training)\n" in out
     assert not (workplace / "build").exists()
 
 

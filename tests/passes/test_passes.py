@@ -47,7 +47,7 @@ def ops_of(graph: Graph) -> list[str]:
 @given(seed=SEEDS)
 def test_random_graphs_compute_the_same_after_all_passes(seed: int) -> None:
     graph = random_graph(seed)
-    made = optimize(graph, [*DEPLOY, PASSES["merge_parallel"]])
+    made = optimize(graph)
     verify_graph(made.graph)
     found = verify_rewrite(graph, made)
     assert max(found.exact) < 1e-9
@@ -223,11 +223,28 @@ def test_branches_are_not_merged_into_something_dearer() -> None:
 
 def test_parallel_convolutions_become_one() -> None:
     graph = archc.load("googlenet", input=(3, 32, 32))
-    made = optimize(graph, [*DEPLOY, PASSES["merge_parallel"]])
-    before = ops_of(optimize(graph).graph)
+    made = optimize(graph)
+    before = ops_of(optimize(graph, [p for p in DEPLOY if p.__name__ != "merge_parallel"]).graph)
     after = ops_of(made.graph)
     assert before.count("conv") - after.count("conv") == 2 * 9
     assert made.graph.cost.macs == graph.cost.macs
+    assert verify_rewrite(graph, made).ok
+
+
+@pytest.mark.parametrize(
+    "then", [("relu", "relu"), (None, None), ("relu", None), ("relu", "silu"), ("add", "add")]
+)
+def test_convolutions_are_merged_where_no_fused_call_is_parted(then: tuple[str | None, str | None]) -> None:
+    b = GraphBuilder()
+    x = b.add("input", size=(8, 9, 9))
+    branches = [b.add("conv", x, channels=8) for _ in then]
+    ends = [
+        b.add("add", at, x) if name == "add" else b.add(name, at) if name else at
+        for at, name in zip(branches, then, strict=True)
+    ]
+    graph = b.graph(b.add("concat", *(b.add("max_pool", end, kernel=3) for end in ends)))
+    made = rewrite_of(graph, "merge_parallel")
+    assert ops_of(made.graph).count("conv") == (1 if then[0] == then[1] != "add" else 2)
     assert verify_rewrite(graph, made).ok
 
 
