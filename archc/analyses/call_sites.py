@@ -126,7 +126,7 @@ def _is_tensor(node: ast.Expr, bound: set[str]) -> bool:
             return _is_tensor(node.then, bound) or _is_tensor(node.otherwise, bound)
         case ast.Pipe():
             return _is_tensor(node.left, bound)
-        case ast.Index():
+        case ast.Index() | ast.Slice():
             return _is_tensor(node.value, bound)
         case ast.Call(function=ast.Name(id="len")):
             return False

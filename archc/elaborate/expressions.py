@@ -11,6 +11,7 @@ from archc.elaborate import arithmetic, fast
 from archc.elaborate.arithmetic import MAX_LIST, Interval, interval, is_number, too_long
 from archc.elaborate.builtins import FLATTEN
 from archc.elaborate.frame import ElabFrame, effort
+from archc.elaborate.items import item, part
 from archc.elaborate.operators import (
     Special,
     attribute,
@@ -18,7 +19,6 @@ from archc.elaborate.operators import (
     call_function,
     compose,
     hint_of,
-    item,
     iterate,
     no_attribute,
     repeat,
@@ -378,3 +378,14 @@ class ExpressionCompiler:
         value_at, at = node.value.span, node.index.span
 
         return lambda f: item(f, value(f), index(f), value_at, at)
+
+    def _Slice(self, node: ast.Slice) -> Closure:
+        value, value_at, span = self.compile(node.value), node.value.span, node.span
+        bounds = [(self.compile(b), b.span) if b is not None else None for b in (node.start, node.stop)]
+
+        def cut(f: ElabFrame) -> Any:
+            items = value(f)
+            start, stop = [(b[0](f), b[1]) if b is not None else (None, span) for b in bounds]
+            return part(f, items, start, stop, value_at, span)
+
+        return cut

@@ -233,6 +233,17 @@ class Writer:
             raise Unfit
         return Value(f"{items.code}[{index.code}]", items.type[1], items.bits)
 
+    def _Slice(self, node: ast.Slice) -> Value:
+        items = self.write(node.value)
+        bounds = [None if b is None else self.number(b) for b in (node.start, node.stop)]
+        if type(items.type) is not tuple or items.type[0] != "list":
+            raise Unfit
+        if any(b is not None and b.type != "int" for b in bounds):
+            raise Unfit
+        start, stop = ("" if b is None else b.code for b in bounds)
+        code = self._bounded(f"part(run, {items.code}[{start}:{stop}])", items.type[1], node.span)
+        return Value(code, items.type, items.bits)
+
     def _ListComp(self, node: ast.ListComp) -> Value:
         inner = Writer(self.program, self.compiler, dict(self.scope), self.depth)
         parts = []

@@ -55,6 +55,12 @@ def short(values: list[Any]) -> list[Any]:
     return values
 
 
+def part(run: Run, values: list[Any]) -> list[Any]:
+    """A slice."""
+    run.fuel -= len(values) // 32
+    return values
+
+
 def nested(run: Run, values: Any, span: Span) -> Any:
     if values:
         run.fuel -= weigh(values, span) // 4
@@ -97,8 +103,8 @@ def total(run: Run, values: list[Any]) -> Any:
 
 SUPPORT: dict[str, Any] = {
     "Bail": Bail, "bail": bail, "ceil": math.ceil, "check": check, "counted": counted, "floor": math.floor, "items": items,
-    "lcm": math.lcm, "log": math.log, "log2": math.log2, "nested": nested, "power": power, "rows": rows,
-    "short": short, "spend": spend, "sqrt": math.sqrt, "total": total, "weighed": weighed,
+    "lcm": math.lcm, "log": math.log, "log2": math.log2, "nested": nested, "part": part, "power": power,
+    "rows": rows, "short": short, "spend": spend, "sqrt": math.sqrt, "total": total, "weighed": weighed,
     "zipped": zipped,
 }  # fmt: skip
 """The names that code may use beside those made for it and Python's own."""

@@ -13,7 +13,6 @@ from archc.elaborate.builder import FAILED
 from archc.elaborate.builtins import MOVE_ITEMS, UNARY, BadArgument
 from archc.elaborate.foreign import keyword_help
 from archc.elaborate.frame import ElabFrame
-from archc.elaborate.keep import indexed
 from archc.elaborate.signature import primitive
 from archc.elaborate.values import (
     IDENTITY,
@@ -211,29 +210,6 @@ def truth(value: Any, span: Span) -> bool:
     raise fail(
         "E0418", f"a condition must be a bool, not {show(value)}", span, f"this is {a_type(value)}", (help,)
     )
-
-
-def item(f: ElabFrame, items: Any, i: Any, items_at: Span, at: Span) -> Any:
-    """`items[i]`; raises Failure."""
-    if is_open(i) or is_open(items):
-        return indexed(f, items, i, at)
-    if not isinstance(items, list | tuple | range):
-        raise fail(
-            "E0416", f"{a_type(items)} cannot be indexed", items_at, f"this is {show(items)}",
-            ("only lists, tuples and ranges have items",),
-        )  # fmt: skip
-    if type(i) is Symbol:
-        i = i.fixed()
-    if isinstance(i, float) and i.is_integer():
-        i = int(i)
-    if type(i) is not int:
-        raise fail("E0416", f"an index must be an int, not {show(i)}", at, f"this is {a_type(i)}")
-    if not -len(items) <= i < len(items):
-        raise fail(
-            "E0417", f"index {i} is out of range: the {type_name(items)} has {count(items)}", at,
-            f"this is {i}", ("indices count from 0; negative ones from the end",),
-        )  # fmt: skip
-    return items[i]
 
 
 def bounded(value: Any, f: ElabFrame, span: Span) -> Any:

@@ -156,6 +156,15 @@ class Index(Expr):
     index: Expr
 
 
+@record
+class Slice(Expr):
+    """`value[start:stop]`; either bound may be missing."""
+
+    value: Expr
+    start: Expr | None
+    stop: Expr | None
+
+
 # ---------------------------------------------------------------- targets
 
 

@@ -221,6 +221,11 @@ def index(kids: Kids, span: Span, report: Report) -> ast.Index:
     return ast.Index(kids[0], kids[1], span=span)
 
 
+@maker("slice")
+def slice_(kids: Kids, span: Span, report: Report) -> ast.Slice:
+    return ast.Slice(kids[0], kids[1], kids[2], span=span)
+
+
 @maker("attribute")
 def attribute(kids: Kids, span: Span, report: Report) -> ast.Attribute:
     return ast.Attribute(kids[0], kids[1], span=span)
@@ -302,7 +307,7 @@ def as_target(expr: ast.Expr, report: Report) -> ast.Target | None:
         found = tuple(item for item in items if item is not None)
         return ast.TupleTarget(found, span=expr.span) if len(found) == len(items) else None
     hint = "assign to a name, or to several at once: `(a, b) = pair`"
-    if isinstance(expr, ast.Index):
+    if isinstance(expr, ast.Index | ast.Slice):
         hint = "lists do not change; build a new one: `xs = [… for i in 0..n]`, or append: `xs += [x]`"
     elif isinstance(expr, ast.ListExpr):
         hint = "several names at once stand in parentheses: `(a, b) = pair`"

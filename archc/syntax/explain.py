@@ -311,8 +311,10 @@ def _hint(tables: Tables, tokens: Tokens, found: _Found, i: int) -> str:
             return "a tuple stands in parentheses: `(a, b)`"
     if text == "{" and expected == {"LPAR"}:
         return "parameters stand in parentheses, even none: `()`"
-    if text == ":" and ("RSQB" in expected or previous == "["):
-        return "lists have no slices: `[xs[i] for i in 1..len(xs)]`"
+    if text == ":" and "RSQB" in expected:
+        if previous == "[" or "COMMA" in expected:
+            return "a slice stands behind what it is a part of: `xs[1:]`"
+        return "a slice takes no step: `[xs[i] for i in range(0, len(xs), 2)]`, `reversed(xs)`"
     if "LBRACE" in expected and text == ":":
         return "a body stands in braces: `{ … }`"
     if text == "{" and previous == ":":

@@ -114,6 +114,13 @@ def level(expr: ast.Expr) -> int:
     return RANGE if isinstance(expr, ast.Range) else POSTFIX
 
 
+def _is_plain(bound: ast.Expr | None) -> bool:
+    """Whether a bound of a slice is so short that its colon needs no spaces."""
+    if isinstance(bound, ast.Unary):
+        bound = bound.operand
+    return bound is None or isinstance(bound, ast.Name | ast.Number | ast.Attribute)
+
+
 class Express:
     """Makes documents of expressions. `within` says that brackets are open, so that lines may break freely."""
 
@@ -159,6 +166,8 @@ class Express:
         if isinstance(expr, ast.Index):
             inner = group("[", indent(SOFT, self.expr_within(expr.index)), SOFT, "]")
             return (self.expr(expr.value, POSTFIX, within=within), inner)
+        if isinstance(expr, ast.Slice):
+            return (self.expr(expr.value, POSTFIX, within=within), self._bounds(expr))
         if isinstance(expr, ast.ListComp):
             return self._comprehension(expr)
         if isinstance(expr, ast.Pipe):
@@ -166,6 +175,16 @@ class Express:
         if isinstance(expr, ast.Binary | ast.BoolOp):
             return self._chain(expr, within)
         return self._looser(expr, within)
+
+    def _bounds(self, expr: ast.Slice) -> Doc:
+        """`[1:]`, and with spaces around the colon where a bound is more than a name or a number: `[i + 1 :]`."""
+        spaced = not all(map(_is_plain, (expr.start, expr.stop)))
+        inner: list[Doc] = [":"]
+        if expr.start is not None:
+            inner = [group(self.expr_within(expr.start)), " :" if spaced else ":"]
+        if expr.stop is not None:
+            inner += [SPACE if spaced else SOFT, group(self.expr_within(expr.stop))]
+        return group("[", indent(SOFT, *inner), SOFT, "]")
 
     def _looser(self, expr: ast.Expr, within: bool) -> Doc:
         if isinstance(expr, ast.Unary):

@@ -35,7 +35,7 @@ EXPRESSIONS = (
     "a if a < b and not flag else b", 's == "yes" or a == b', "a in 2..9", "c not in 0..=1", "a * a * a * a * a",
     "c * 1e300 * 1e300", "[a, b, c][1]", "(a, (b, c))", "[[a, b], [b, a]]", "double(s)", "a + s", "flag + 1",
     "undefined_name + a", "double(a, b)", "a == s", "[0 for i in 0..a * 100000]", "unique(ys)", "len([[1], [2, 3]])",
-    "zip(xs, xs)",
+    "zip(xs, xs)", "sum(xs[1:a]) + xs[a:][0]", "s[:a] == s", "table(a)[1:-1]", "len([0 for i in 0..4000][a:])",
     "zip(table(a), [i for i in 0..a if i % 2 == 0])",
     "zip(xs, ys)",
     "[p for p in zip([(a, b) for i in 0..a], [(i, (a, i)) for i in 0..a])]",
@@ -101,6 +101,7 @@ UNFIT = {
     "double(a, b)",
     "a == s",
     "double(s)",
+    "s[:a] == s",
     "len([[1], [2, 3]])",
     "1 if a > 100000 else [1]",
 }

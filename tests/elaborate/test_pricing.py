@@ -295,6 +295,18 @@ def test_dead_branches_are_not_counted(tmp_path: Path) -> None:
     assert archc.load(str(spec), w=8).cost.params == 3 * 8 * 9 + 8 * 3 + 3
 
 
+def test_slices_of_drawn_numbers_are_priced(tmp_path: Path) -> None:
+    path = tmp_path / "net.arch"
+    path.write_text(
+        "block chain(x, widths: list[int], from_: int = 1) {\n"
+        "  for w in widths[from_:] { x = x -> conv(w, 3) }\n  return x -> conv(widths[:-1][0], 1)\n}\n"
+        "arch net(w: int in 8..=64 step 8, n: int in 0..=3) {\n  input 3 x 16 x 16\n"
+        "  stage chain([w, 2 * w, 3 * w, w])\n  stage 2 x chain([w, w, 2 * w], from_ = n)\n}\n"
+    )
+    assert costs_agree(Space(Request(str(path))), 60) == 60
+    assert formulas()
+
+
 def test_a_stage_of_a_composition_repeats_all_of_it(tmp_path: Path) -> None:
     spec = tmp_path / "composed.arch"
     spec.write_text(

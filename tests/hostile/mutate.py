@@ -12,7 +12,7 @@ WORDS = (
     "99999999999", "0.5", '"s"', "true", "x.std", "x.channels", "x.shape", "set", "require", "expect", "params",
     "macs", "import", "from", "std.nfnet", "return", "output", "train_only", "input", "not", "and", "or", "fn",
     "block", "arch", "variant", "ambient", "int", "op", "tensor", "list", "list[tensor]", "step", "log", ":", "~",
-    "\n", "\t", "#", '"""', "2 ** 40", "4000000 * relu", "range(10 ** 6)", "flatten", "make_divisible", "zip",
+    "\n", "\t", "#", '"""', "2 ** 40", "4000000 * relu", "range(10 ** 6)", "[1:]", "[:-1]", "flatten", "make_divisible", "zip",
 )  # fmt: skip
 
 

@@ -59,6 +59,13 @@ def test_an_open_number_may_index_ops_and_tensors() -> None:
     assert ops(typed)[2:] == ["relu", "tanh", "mix"]
 
 
+def test_an_open_choice_is_no_bound_and_an_open_op_no_index() -> None:
+    assert refused("  stage [relu, tanh][pick(0..2):][0]").code == "E0528"
+    assert refused("  stage pick([[relu, tanh], [tanh, relu]])[1:][0]").code == "E0528"
+    assert refused("  stage [relu, tanh][pick([relu, tanh])]").code == "E0416"
+    assert refused("  stage pick([relu, tanh])[0]").code == "E0416"
+
+
 def test_candidates_for_several_places_are_weighed() -> None:
     found = kept("  x = sum(pick([x -> relu, x -> tanh, x], k = 2))")
     assert ops(found)[2:] == ["relu", "tanh", "weigh", "weigh", "weigh", "add"]

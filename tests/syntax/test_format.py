@@ -45,6 +45,15 @@ GOLDENS = {
         "a = b + c * d - (e - f)\ng = (h -> i) if j else k\nl = ((m,),)\n",
     ),
     "ranges": ("a = (0 .. (n+1))\nb = 1 ..= c\n", "a = 0..n + 1\nb = 1..=c\n"),
+    "slices": (
+        "a = b [ 1 : ] [:-1]\nc = d[ e+1:] + d[ : f(g) ]\nh = i[j.k:l][ :]\nm = \"größe\"[1:3]\n",
+        "a = b[1:][:-1]\nc = d[e + 1 :] + d[: f(g)]\nh = i[j.k:l][:]\nm = \"größe\"[1:3]\n",
+    ),
+    "a long slice": (
+        f"a = b[{'c' * 50} + 1 : {'d' * 60} + 1]\n",
+        f"a = b[\n  {'c' * 50} + 1 :\n  {'d' * 60} + 1\n]\n",
+    ),
+    "remarks in a slice": ("a = b[  # why\n  1 :\n  2]\n", "# why\na = b[1:2]\n"),
     "strings": ('a = "\\" \\\\ \\n é"', 'a = "\\" \\\\ \\n é"\n'),
     "numbers": ("a = [25.60M, 1_000, 1E5]", "a = [25.60M, 1_000, 1E5]\n"),
     "sections": (
