@@ -3,7 +3,7 @@
 from archc.diagnostics.diagnostic import ArchError, Diagnostic, Frame, Severity
 from archc.diagnostics.render import render
 from archc.diagnostics.source import NOWHERE, Source, Span
-from archc.diagnostics.suggest import did_you_mean, nearest
+from archc.diagnostics.suggest import did_you_mean, listed, nearest
 
 __all__ = [
     "NOWHERE",
@@ -14,6 +14,7 @@ __all__ = [
     "Source",
     "Span",
     "did_you_mean",
+    "listed",
     "nearest",
     "render",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def nearest(word: str, candidates: Iterable[str], likeness: float = 0.6) -> str | None:
@@ -30,3 +30,9 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> tuple[str, ...]:
     """A `help` tuple holding one suggestion, or an empty one."""
     found = nearest(word, candidates)
     return (f"did you mean `{found}`?",) if found else ()
+
+
+def listed(names: Sequence[str]) -> str:
+    """``a`, `b` and `c``."""
+    quoted = [f"`{name}`" for name in names]
+    return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)

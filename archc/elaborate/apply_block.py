@@ -93,7 +93,7 @@ def _block_arguments(
             elif name in target.defaults:
                 value = target.defaults[name](frame)
             else:
-                raise not_given(target.name, name, target.signature(), span)
+                raise not_given(target.name, _missing(target, op, ambient), target.signature(), span)
         found = convert(value, wanted)
         if found is MISSING:
             at, is_set = _written_at(run, target, op, ambient, name, span)
@@ -106,6 +106,17 @@ def _block_arguments(
     if failed:
         raise Failure
     return values, inner
+
+
+def _missing(target: BlockTarget, op: OpValue, ambient: Ambient) -> list[str]:
+    """The parameters that have no value from anywhere."""
+    return [
+        p.name
+        for p in target.params
+        if p.name not in op.args
+        and p.name not in target.defaults
+        and not (p.ambient and ambient.lookup(p.name) is not MISSING)
+    ]
 
 
 def _written_at(

@@ -73,7 +73,7 @@ def _made(target: PrimitiveTarget, args: dict[str, Any], span: Span) -> OpEntry:
             raise value.refused()
     missing = [p.name for p in target.params if p.required and p.name not in args]
     if missing:
-        raise not_given(target.name, missing[0], target.signature(), span)
+        raise not_given(target.name, missing, target.signature(), span)
     for name, value in args.items():
         whole = type(value) is int or (type(value) is Symbol and value.whole)
         if whole and not -(2**31) < value < 2**31:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
-from archc.diagnostics import Span, did_you_mean
+from archc.diagnostics import Diagnostic, Span, did_you_mean, listed
 from archc.diagnostics.record import record
 from archc.elaborate.choosers import DomainValues, KeepAll
 from archc.elaborate.definition import Definition
@@ -32,6 +32,15 @@ MAX_VARIANTS = 1_000
 
 Given = tuple[Any, Span]
 """A value and where it was written."""
+
+
+class Open(Failure):
+    """A parameter without a value: told of with the others, as one is often not alone."""
+
+    def __init__(self, param: ast.Param, domain: DomainValues | None) -> None:
+        super().__init__()
+        self.param = param
+        self.domain = domain
 
 
 @record(frozen=False)
@@ -133,6 +142,7 @@ def bind_arguments(
     if given:
         chosen.update(_given(target, given, parameters.by_name, frame))
     values: dict[str, Any] = {}
+    open_: list[Open] = []
     inner = ElabFrame(run, values, frame.ambient, frame.body)
     for param in parameters.params:
         name = param.node.name
@@ -151,8 +161,13 @@ def bind_arguments(
         except Failure as failure:
             values[name] = POISON
             run.failed = True
-            if failure.diagnostic is not None:
+            if isinstance(failure, Open):
+                open_.append(failure)
+            elif failure.diagnostic is not None:
                 run.report(failure.diagnostic)
+    for found in ([o for o in open_ if o.domain is None], [o for o in open_ if o.domain is not None]):
+        if found:
+            run.report(_unanswered(target, found))
     return values
 
 
@@ -183,10 +198,39 @@ def _named(name: str, target: Definition, span: Span, frame: ElabFrame) -> Any:
     return ExpressionCompiler(module, frozenset()).compile(ast.Name(name, span=span))(frame)
 
 
-def _who_gives(target: Definition, name: str) -> str:
-    """What to do about a parameter of an arch without a value: the variants of its file have one."""
+def _unanswered(target: Definition, open_: list[Open]) -> Diagnostic:
+    """What is said of the parameters without a value, all of which have a domain or none of which does."""
+    names = [o.param.name for o in open_]
+    shown = listed(names)
+    span, one = open_[0].param.span, len(names) == 1
+    if open_[0].domain is None:
+        return Diagnostic(
+            "E0503",
+            f"{target.name}: {shown} {'needs a value' if one else 'need values'}",
+            target.variants[0].base.span if target.variants else span,
+            f"{shown} {'has' if one else 'have'} no default",
+            help=(_who_gives(target, names),),
+        )
+    domains = [o.domain.describe() for o in open_ if o.domain is not None]
+    pass_ = " ".join(f"-p {name}=…" for name in names)
+    return Diagnostic(
+        "E0507",
+        f"{shown} {f'is open: it may be any of {domains[0]}' if one else 'are open'}",
+        span,
+        "no default",
+        notes=()
+        if one
+        else (", ".join(f"{name} may be any of {d}" for name, d in zip(names, domains, strict=True)),),
+        help=(f"pass `{pass_}`, or draw {'one' if one else 'them'} with `--sample SEED`",),
+    )
+
+
+def _who_gives(target: Definition, names: list[str]) -> str:
+    """What to do about parameters of an arch without a value: the variants of its file have one."""
     if target.variants:
-        return f"add it: `{target.variants[0].base.function.span.text}(…, {name} = …)`"
+        given = ", ".join(f"{name} = …" for name in names)
+        them = "it" if len(names) == 1 else "them"
+        return f"add {them}: `{target.variants[0].base.function.span.text}(…, {given})`"
     module = target.module
     variants = [
         f"`{d.name}`" if module.shipped else f"`{module.source.name}:{d.name}`"
@@ -195,7 +239,7 @@ def _who_gives(target: Definition, name: str) -> str:
     ]
     more = ", …" if len(variants) > 3 else ""
     instead = f", or take a variant instead: {', '.join(variants[:3])}{more}" if variants else ""
-    return f"pass `-p {name}=…`{instead}"
+    return f"pass `{' '.join(f'-p {name}=…' for name in names)}`{instead}"
 
 
 def _argument(
@@ -220,17 +264,8 @@ def _argument(
         chooser.open[param.name] = (domain.count(), 1)
         items = [domain.at(i) for i in range(min(domain.count(), MAX_KEPT))]
         return convert(keep_one(frame, param.name, items, param.span), param.type)
-    elif domain is not None:
-        raise fail(
-            "E0507", f"`{param.name}` is open: it may be any of {domain.describe()}", param.span, "no default",
-            (f"pass `-p {param.name}=…`, or draw one with `--sample SEED`",),
-        )  # fmt: skip
     else:
-        raise fail(
-            "E0503", f"{target.name}: `{param.name}` needs a value",
-            target.variants[0].base.span if target.variants else param.span, f"`{param.name}` has no default",
-            (_who_gives(target, param.name),),
-        )  # fmt: skip
+        raise Open(param, domain)
     found = convert(value, param.type)
     if found is MISSING:
         raise Failure(wrong_type(target.arch.name, param.name, param.type, value, span))

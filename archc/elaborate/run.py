@@ -269,7 +269,7 @@ class Run:
     def _assert_std(self, frame: ElabFrame, op: OpValue, tensor: Tensor, span: Span) -> Tensor:
         std = op.args.get("std", MISSING)
         if std is MISSING:
-            raise not_given(op.target.name, "std", op.target.signature(), span)
+            raise not_given(op.target.name, ("std",), op.target.signature(), span)
         if not isinstance(std, int | float) or isinstance(std, bool) or not 0 < std < 1e30:
             raise fail(
                 "E0304", f"with_std: `std` must be a positive number, not {show(std)}",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from functools import cache
 from typing import Any
 
-from archc.diagnostics import Diagnostic, Span, nearest
+from archc.diagnostics import Diagnostic, Span, listed, nearest
 from archc.diagnostics.record import record
 from archc.elaborate.arithmetic import MAX_LIST, too_long
 from archc.elaborate.foreign import keyword_help, synonym
@@ -264,10 +264,11 @@ def op_called(name: str) -> str | None:
     return synonym(name, primitive_names()) or nearest(name, primitive_names())
 
 
-def not_given(name: str, parameter: str, signature: str, at: Span) -> Failure:
-    """The Failure for a parameter left without a value."""
+def not_given(name: str, parameters: Sequence[str], signature: str, at: Span) -> Failure:
+    """The Failure for parameters left without a value."""
+    shown, are = listed(parameters), "is" if len(parameters) == 1 else "are"
     return fail(
-        "E0407", f"{name}: `{parameter}` is not given", at, f"`{parameter}` is missing",
+        "E0407", f"{name}: {shown} {are} not given", at, f"{shown} {are} missing",
         (f"it is declared as {signature}",),
     )  # fmt: skip
 

@@ -311,7 +311,8 @@ def function_maker(
                 if name in bound:
                     continue
                 if name not in defaults:
-                    raise not_given(node.name, name, described, span)
+                    missing = [n for n in names if n not in bound and n not in defaults]
+                    raise not_given(node.name, missing, described, span)
                 frame.vars[name] = defaults[name](frame)
             return run(frame, span)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from archc.diagnostics import Diagnostic, Span, nearest
+from archc.diagnostics import Diagnostic, Span
+from archc.syntax.hints import Found, begins_statement, hint, kind_of, texts_of
 from archc.syntax.layout import point
 from archc.syntax.lexer import Tokens
 from archc.syntax.tables import Tables
@@ -17,30 +16,6 @@ _WORDS = {
     "_NL": "the end of the line",
     "$END": "the end of the file",
 }
-_FOREIGN = {
-    "def": "a block of layers is `block name(x) { … }`, arithmetic is `fn name(a) = …`",
-    "class": "an architecture is `arch name(…) { … }`",
-    "model": "an architecture is `arch name(…) { … }`",
-    "network": "an architecture is `arch name(…) { … }`",
-    "let": "assign without a word before it: `name = value`",
-    "var": "assign without a word before it: `name = value`",
-    "const": "assign without a word before it: `name = value`",
-    "elif": "write `} else if condition {`",
-    "while": "every loop is bounded: `for i in a..b { … }`",
-    "lambda": "name the function: `fn f(a) = …`",
-    "function": "arithmetic is `fn name(a) = …`, layers are `block name(x) { … }`",
-}
-
-
-class _Found(NamedTuple):
-    """The offending token: its kind's name, its text, how to speak of it, and the kinds before it."""
-
-    kind: str
-    text: str
-    shown: str
-    span: Span
-    before: tuple[str, ...]
-    expected: frozenset[str]
 
 
 def unexpected(tables: Tables, tokens: Tokens, states: list[int], i: int) -> Diagnostic:
@@ -58,22 +33,22 @@ def unexpected(tables: Tables, tokens: Tokens, states: list[int], i: int) -> Dia
         if diagnostic is not None:
             return diagnostic
     wanted = _wanted(tables, found.expected)
-    hint = _hint(tables, tokens, found, i)
+    help = hint(tables, tokens, found, i)
     return Diagnostic(
-        "E0120", f"unexpected {found.shown}", found.span, f"expected {wanted}", help=(hint,) if hint else ()
+        "E0120", f"unexpected {found.shown}", found.span, f"expected {wanted}", help=(help,) if help else ()
     )
 
 
-def _found(tables: Tables, tokens: Tokens, states: list[int], i: int) -> _Found:
+def _found(tables: Tables, tokens: Tokens, states: list[int], i: int) -> Found:
     names = tables.terminals
     expected = frozenset(names[t] for t in tables.actions[states[-1]] if _shifts(tables, states, t))
-    before = tuple(_kind(tables, tokens.kinds[j]) for j in range(max(0, i - 3), i))
+    before = tuple(kind_of(tables, tokens.kinds[j]) for j in range(max(0, i - 3), i))
     span = point(tokens, i)
     if i == len(tokens.kinds):
-        return _Found("$END", "", "end of the file", span, before, expected)
-    kind, text = _kind(tables, tokens.kinds[i]), tokens.text(i)
+        return Found("$END", "", "end of the file", span, before, expected)
+    kind, text = kind_of(tables, tokens.kinds[i]), tokens.text(i)
     if kind == "_NL":
-        return _Found(
+        return Found(
             kind, text, "end of the line", Span(span.source, span.start, span.start), before, expected
         )
     if text in tables.keywords:
@@ -84,11 +59,7 @@ def _found(tables: Tables, tokens: Tokens, states: list[int], i: int) -> _Found:
         shown = "string" if kind == "STRING" else "docstring"
     else:
         shown = f"`{text}`"
-    return _Found(kind, text, shown, span, before, expected)
-
-
-def _kind(tables: Tables, kind: int) -> str:
-    return tables.terminals[kind] if kind >= 0 else ""
+    return Found(kind, text, shown, span, before, expected)
 
 
 def _shifts(tables: Tables, states: list[int], terminal: int) -> bool:
@@ -132,14 +103,8 @@ _OPERATORS = (
 _OPERATOR_SYMBOLS = ("->", "==", "!=", "<", "<=", ">", ">=", "(", "[", ".", "+=")
 
 
-def _texts(tables: Tables) -> dict[str, str]:
-    """The text of every terminal that has only one."""
-    every = {**tables.literals, **tables.keywords, **tables.soft}
-    return {tables.terminals[kind]: text for text, kind in every.items()}
-
-
 def _wanted(tables: Tables, expected: frozenset[str]) -> str:
-    texts = _texts(tables)
+    texts = texts_of(tables)
     left = set(expected) - {"ERROR"}
     parts: list[str] = []
     if "STAR" in left:  # an operand stands before: whatever goes on with it counts as an operator
@@ -173,7 +138,7 @@ def _rank(name: str) -> tuple[bool, str]:
 # ---------------------------------------------------------------- mistakes with a code of their own
 
 
-def _docstring(tables: Tables, tokens: Tokens, found: _Found, i: int) -> Diagnostic | None:
+def _docstring(tables: Tables, tokens: Tokens, found: Found, i: int) -> Diagnostic | None:
     if found.kind != "DOC":
         return None
     return Diagnostic(
@@ -187,7 +152,7 @@ def _docstring(tables: Tables, tokens: Tokens, found: _Found, i: int) -> Diagnos
     )
 
 
-def _claim(tables: Tables, tokens: Tokens, found: _Found, i: int) -> Diagnostic | None:
+def _claim(tables: Tables, tokens: Tokens, found: Found, i: int) -> Diagnostic | None:
     if found.expected == {"NUMBER"}:
         message, label = "`expect` compares with a number", "expected a number"
     elif found.expected == {"EQUAL", "TILDE"}:
@@ -206,7 +171,7 @@ def _claim(tables: Tables, tokens: Tokens, found: _Found, i: int) -> Diagnostic 
     )
 
 
-def _repeated_body(tables: Tables, tokens: Tokens, found: _Found, i: int) -> Diagnostic | None:
+def _repeated_body(tables: Tables, tokens: Tokens, found: Found, i: int) -> Diagnostic | None:
     if found.kind != "LBRACE" or "LSQB" not in found.expected or not i or tokens.text(i - 1) != "x":
         return None
     return Diagnostic(
@@ -221,8 +186,10 @@ def _repeated_body(tables: Tables, tokens: Tokens, found: _Found, i: int) -> Dia
     )
 
 
-def _keyword_as_name(tables: Tables, tokens: Tokens, found: _Found, i: int) -> Diagnostic | None:
+def _keyword_as_name(tables: Tables, tokens: Tokens, found: Found, i: int) -> Diagnostic | None:
     word, span = found.text, found.span
+    if found.text == ":" and begins_statement(tables, tokens, i - 1):
+        return None
     if found.text in ("=", "+=", ":") and i and tokens.text(i - 1) in tables.keywords:
         word, span = tokens.text(i - 1), tokens.span(i - 1)
     elif word not in tables.keywords or "NAME" not in found.expected:
@@ -244,10 +211,14 @@ def _keyword_as_name(tables: Tables, tokens: Tokens, found: _Found, i: int) -> D
 _INFIX = ("and", "or", "not", "in", "if", "else", "for", "as", "from")
 
 
-def _declaration_in_body(tables: Tables, tokens: Tokens, found: _Found, i: int) -> Diagnostic | None:
+def _declaration_in_body(tables: Tables, tokens: Tokens, found: Found, i: int) -> Diagnostic | None:
     if found.kind not in _TOP_WORDS or "_RETURN" not in found.expected:
         return None
-    if found.kind == "_FROM" and i + 1 < len(tokens.kinds) and _kind(tables, tokens.kinds[i + 1]) == "STRING":
+    if (
+        found.kind == "_FROM"
+        and i + 1 < len(tokens.kinds)
+        and kind_of(tables, tokens.kinds[i + 1]) == "STRING"
+    ):
         return None
     return Diagnostic(
         "E0133",
@@ -258,7 +229,7 @@ def _declaration_in_body(tables: Tables, tokens: Tokens, found: _Found, i: int) 
     )
 
 
-def _statement_outside(tables: Tables, tokens: Tokens, found: _Found, i: int) -> Diagnostic | None:
+def _statement_outside(tables: Tables, tokens: Tokens, found: Found, i: int) -> Diagnostic | None:
     if "_SET" in found.expected and "_RETURN" not in found.expected:
         return Diagnostic(
             "E0135",
@@ -276,125 +247,3 @@ def _statement_outside(tables: Tables, tokens: Tokens, found: _Found, i: int) ->
         "outside any body here",
         help=("put it in `arch name(…) { … }` or `block name(x) { … }`",),
     )
-
-
-# ---------------------------------------------------------------- hints
-
-
-def _hint(tables: Tables, tokens: Tokens, found: _Found, i: int) -> str:
-    text, kind, expected, before = found.text, found.kind, found.expected, found.before
-    previous = tokens.text(i - 1) if i else ""
-    if before[-1:] == ("NAME",) and (i == 1 or before[-2:-1] in (("_NL",), ("LBRACE",), ("RBRACE",))):
-        if previous in _FOREIGN:
-            return _FOREIGN[previous]
-        meant = nearest(previous, tables.keywords) if len(previous) > 2 else None
-        if meant is not None:
-            return f"did you mean `{meant}`?"
-    if previous == "lambda":
-        return _FOREIGN[previous]
-    if text in _FOREIGN and kind == "NAME":
-        return _FOREIGN[text]
-    habit = _habit(tables, tokens, found, i)
-    if habit:
-        return habit
-    if kind == "NAME":
-        texts = _texts(tables)
-        meant = nearest(text, [texts[name] for name in expected if texts.get(name, "").isidentifier()])
-        if meant is not None:
-            return f"did you mean `{meant}`?"
-    if text == "=" and "EQUALS" in expected:
-        return "`==` compares, `=` assigns"
-    if text == ",":
-        if "_IN" in expected and "_FOR" in before:
-            return "several targets stand in parentheses: `for (a, b) in pairs { … }`"
-        if "STAR" in expected:
-            return "a tuple stands in parentheses: `(a, b)`"
-    if text == "{" and expected == {"LPAR"}:
-        return "parameters stand in parentheses, even none: `()`"
-    if text == ":" and "RSQB" in expected:
-        if previous == "[" or "COMMA" in expected:
-            return "a slice stands behind what it is a part of: `xs[1:]`"
-        return "a slice takes no step: `[xs[i] for i in range(0, len(xs), 2)]`, `reversed(xs)`"
-    if "LBRACE" in expected and text == ":":
-        return "a body stands in braces: `{ … }`"
-    if text == "{" and previous == ":":
-        return "a section with a body takes no colon: `stage name { … }`"
-    if text == "->":
-        return (
-            "a result type is not declared"
-            if "LBRACE" in expected
-            else "there is no expression to continue above"
-        )
-    if text in ("..", "..=") and "_FROM" not in before:
-        return "a range has two ends, `a..b`; with a stride it is `range(a, b, stride)`"
-    if text == "else":
-        return "put a conditional that spans lines in parentheses: `(a if c else b)`"
-    if text == "from":
-        return "a source stays on the line of its `expect`"
-    if kind == "_NL" and previous == "->":
-        return "a line that ends in `->` does not go on: begin the next one with it"
-    if kind == "_NL" and previous == "return":
-        return "name what to return: `return x`"
-    if kind == "_NL" and before[-2:] == ("PLUS", "PLUS"):
-        return "write `+= 1`"
-    if kind == "_NL" and "LSQB" in expected:
-        return "go on in the same line, or put the whole in parentheses"
-    if "COMMA" in expected and kind in ("NAME", "NUMBER", "STRING", "LPAR", "LSQB"):
-        return "separate the two by `,`"
-    return ""
-
-
-def _habit(tables: Tables, tokens: Tokens, found: _Found, i: int) -> str:
-    """What another language writes this way."""
-    text, expected = found.text, found.expected
-    after = tokens.text(i + 1) if i + 1 < len(tokens.kinds) else ""
-    touching = bool(after) and tokens.ends[i] == tokens.starts[i + 1]
-    line = _line(tables, tokens, i)
-    if text == "=" and after == ">" and touching:
-        return "a pipe is `->`"
-    if text == ":" and after == "=" and touching:
-        return "assign by `=` alone"
-    if text in ("*", "**"):
-        if "AMBIENT" in expected:
-            return "every parameter is written out; what reaches blocks from afar is `ambient`"
-        if line[:1] == ["from"]:
-            return "name what is imported: `from module import a, b`"
-        if "NAME" in expected and "RPAR" in expected:
-            return "arguments are written out one by one"
-    if line[:1] in (["from"], ["import"]) and "import" not in line[1:]:
-        if text == "as":
-            return "`import a.b` binds `b`; another name comes from `from a.b import f as g`"
-        if found.kind == "STRING" or text in ("/", "..", "."):
-            return (
-                "a module is written as names joined by dots, `std.residual`, from this folder or the library"
-            )
-    if "_X" in expected and line[:1] == ["input"]:
-        return "sizes are joined by `x`, channels first: `input 3 x 224 x 224`"
-    if "_X" in expected and line[:1] == ["stage"] and found.kind in ("NAME", "LPAR"):
-        return "a repeated stage is `stage 3 x f`"
-    if line[:1] == ["expect"] and "_FROM" in expected and text not in ("from", ","):
-        return "a figure is one number; what must be computed is for `require`"
-    if text == "{" and line[:1] == ["fn"]:
-        return "a fn is one expression; what has statements is a block"
-    if line[:1] == ["variant"] and "LPAR" in expected:
-        return "a variant gives its base arguments, even none: `variant a = b()`"
-    augment = tables.terminals[tables.literals["+="]]
-    if (
-        "EQUAL" in expected
-        and not expected & {augment, "_NL", "RPAR"}
-        and line
-        and not _WORDS_OF_BINDINGS.intersection(line)
-    ):
-        return "only declarations and constants, `name = value`, stand outside a body"
-    return ""
-
-
-_WORDS_OF_BINDINGS = {"set", "info", "output", "expect", "fn", "variant"}
-
-
-def _line(tables: Tables, tokens: Tokens, i: int) -> list[str]:
-    """The tokens between the last newline that counts and token i."""
-    start = i
-    while start and _kind(tables, tokens.kinds[start - 1]) != "_NL":
-        start -= 1
-    return [tokens.text(j) for j in range(start, i)]

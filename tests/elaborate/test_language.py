@@ -239,6 +239,24 @@ def test_parameters_from_outside(tmp_path) -> None:
         archc.load(f"{path}:small", width=4.5)
 
 
+def test_all_parameters_without_a_value_are_named_at_once(tmp_path) -> None:
+    path = tmp_path / "net.arch"
+    path.write_text(
+        "arch net(w: int, k: int, a: int in 1..4, s: int, b: int in {1, 2}) { input 3 x 8 x 8 }\n"
+        "variant v = net(k = 1)\n"
+    )
+    with pytest.raises(archc.ArchError) as caught:
+        archc.load(f"{path}:net")
+    first, second = caught.value.diagnostics
+    assert (first.code, first.message) == ("E0503", "net: `w`, `k` and `s` need values")
+    assert "-p w=… -p k=… -p s=…" in first.help[0]
+    assert (second.code, second.message) == ("E0507", "`a` and `b` are open")
+    assert second.notes == ("a may be any of 1..=3, b may be any of {1, 2}",)
+    missing = r"(?s)v: `w` and `s` need values.*add them: `net\(…, w = …, s = …\)`"
+    with pytest.raises(archc.ArchError, match=missing):
+        archc.load(f"{path}:v")
+
+
 def test_train_only_outputs() -> None:
     graph = arch(
         "  y = x -> relu\n  output train_only aux = y -> global_avg_pool -> linear(5)\n  head tanh\n  z = y -> silu"
