@@ -26,11 +26,9 @@ from archc.elaborate.values import (
     a_type,
     fail,
     is_op,
-    is_open,
     show,
     show_shape,
     tensors_in,
-    type_name,
 )
 from archc.elaborate.weight import HOLDERS, weigh
 from archc.ops.symbolic import Symbol, Untraceable

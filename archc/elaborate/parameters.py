@@ -165,9 +165,9 @@ def bind_arguments(
                 open_.append(failure)
             elif failure.diagnostic is not None:
                 run.report(failure.diagnostic)
-    for found in ([o for o in open_ if o.domain is None], [o for o in open_ if o.domain is not None]):
-        if found:
-            run.report(_unanswered(target, found))
+    for alike in ([o for o in open_ if o.domain is None], [o for o in open_ if o.domain is not None]):
+        if alike:
+            run.report(_unanswered(target, alike))
     return values
 
 
