@@ -74,7 +74,13 @@ def _section(tables: Tables, found: Found, line: list[str]) -> str:
             if len(line) == 2 and line[1].isdigit():
                 return f"a repeated stage is `stage {line[1]} x f`, one with a name `stage neck: f`"
             return "a stage's name is one word right after `stage`: `stage neck: f`"
-        if len(line) == 2 and line[1] != "x" and line[1].isidentifier() and found.kind == "NAME" and "COLON" in expected:
+        if (
+            len(line) == 2
+            and line[1] != "x"
+            and line[1].isidentifier()
+            and found.kind == "NAME"
+            and "COLON" in expected
+        ):
             return f"a stage's name takes a colon: `stage {line[1]}: {text}`"
         if "_X" in expected and found.kind in ("NAME", "LPAR"):
             return "a repeated stage is `stage 3 x f`"
