@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
@@ -12,6 +13,9 @@ from typing import IO, Any
 import click
 
 from archc.diagnostics import Diagnostic, render
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a write fails with where a disk is full or broken."""
 
 _STYLES = (
     (re.compile(r"^error(\[\w+\])?:"), {"fg": "red", "bold": True}),

@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 diagnostics, 2 usage, 130 interrupted, 141 the reader of o
 from __future__ import annotations
 
 import atexit
-import errno
 import gc
 import os
 import sys
@@ -17,7 +16,7 @@ from typing import Any
 import click
 
 from archc import __version__
-from archc.cli.console import fail, print_diagnostics
+from archc.cli.console import NO_ROOM, fail, print_diagnostics
 from archc.diagnostics import ArchError, nearest
 
 COMMANDS = (
@@ -67,9 +66,6 @@ OTHER_WORDS = {
     "validate": "check", "verify": "parity",
 }  # fmt: skip
 """What commands are called elsewhere."""
-
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""What a write fails with where a disk is full or broken."""
 
 EPILOG = """\b
 A first walk:

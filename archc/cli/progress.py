@@ -1,8 +1,9 @@
-"""The progress of a run: a live bar on a terminal, a line for each evaluation elsewhere."""
+"""The progress of a run: a live bar on a terminal; elsewhere a line for each evaluation, and now and then."""
 
 from __future__ import annotations
 
 import sys
+import time
 from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Any, Self
@@ -10,6 +11,9 @@ from typing import Any, Self
 import click
 
 from archc.cli.console import coloured
+
+SILENCE = 30.0
+"""Seconds after which a line of the log is printed where there is no bar."""
 
 
 class Bar(ABC):
@@ -43,6 +47,14 @@ class Progress(Bar):
     def __init__(self, steps: int, *, shown: bool) -> None:
         super().__init__(shown)
         self._steps = steps
+        self._begun = False
+        self._said = time.monotonic()
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        if self._bar:  # without a length, until the first line of the log
+            self._task = self._bar.add_task("the first steps", total=None)
+        return self
 
     def _made(self) -> Any:
         from rich import progress
@@ -61,15 +73,17 @@ class Progress(Bar):
         if not self._shown:
             return
         text = describe_line(line)
-        if self._bar and self._task is None:  # begun here: a resumed run's first steps took no time
+        if self._bar and not self._begun:  # anew: the steps of a resumed run took no time
+            self._bar.remove_task(self._task)
             self._task = self._bar.add_task(text, total=self._steps, completed=line["step"])
+            self._begun = True
         elif self._bar and "loss" in line:
             self._bar.update(self._task, completed=line["step"], description=text)
-        if "eval_accuracy" in line:
-            if self._bar:
-                self._bar.console.print(text, highlight=False)
-            else:
-                click.echo(text, err=True)
+        if self._bar and "eval_accuracy" in line:
+            self._bar.console.print(text, highlight=False)
+        elif not self._bar and ("eval_accuracy" in line or time.monotonic() - self._said > SILENCE):
+            click.echo(text, err=True)
+            self._said = time.monotonic()
 
 
 def describe_line(line: dict[str, Any]) -> str:

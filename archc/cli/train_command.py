@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from archc.cli.console import complain, print_table, warn
+from archc.cli.console import print_table, warn
 from archc.cli.options import call_options, spec_argument
-from archc.cli.training import describe, training_problems, warn_of_data
+from archc.cli.training import describe, describe_data, training_problems
 
 EPILOG = """\b
 Examples:
@@ -87,9 +87,7 @@ def command(
         if dry_run:
             prepared = prepare(spec, first, dict(params), input_)
             click.echo(to_toml(first), nl=False)
-            warn_of_data(prepared.data)
-            train, test = len(prepared.data.train), len(prepared.data.test)
-            complain(f"{prepared.graph.name}: {train:,} training and {test:,} held-out examples")
+            describe_data(prepared)
             return
         base = directory or Path("runs") / f"{Path(spec.replace(':', '-')).stem}-{Path(recipe).stem}"
         results = []
@@ -117,7 +115,9 @@ def _one(
     from archc.train.session import run
 
     prepared = prepare(spec, recipe, params, input_)
-    warn_of_data(prepared.data)
+    if group.leads:
+        describe_data(prepared)
+    logged = 0
     steps = round(recipe.epochs * (len(prepared.data.train) // recipe.data.batch))
     with ExitStack() as stack:
         watchers = [stack.enter_context(Progress(steps, shown=group.leads)).show]
@@ -125,6 +125,8 @@ def _one(
             watchers.append(stack.enter_context(_board(place / "tensorboard")).write)
 
         def watch(line: dict[str, Any]) -> None:
+            nonlocal logged
+            logged += 1
             for watcher in watchers:
                 watcher(line)
 
@@ -132,8 +134,9 @@ def _one(
             prepared.graph, recipe, prepared.data, place, group, resume=resume, watch=watch, warn=warn
         )
     if group.leads:
+        before = "finished before: " * (not logged)
         click.echo(
-            f"{found['network']}: {describe(found)} on {found['held_out']} ({found['held_out_examples']:,} "
+            f"{before}{found['network']}: {describe(found)} on {found['held_out']} ({found['held_out_examples']:,} "
             f"examples), {found['steps']:,} steps, {found['seconds']:.1f} s; see {place}"
         )
     return found

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from archc.cli.console import fail, warn
+from archc.analyses.figures import shape_text
+from archc.cli.console import NO_ROOM, complain, fail, warn
 
 DIVERGED, INTERRUPTED = 3, 75
 EXTRA = ("torch", "safetensors", "numpy")
@@ -35,14 +36,18 @@ def training_problems(ctx: click.Context) -> Iterator[None]:
         if find_spec(module) is None:
             raise click.ClickException(f"this needs {module}: pip install 'archc[train]'")
     from archc.train.checkpoint import Damaged
-    from archc.train.ranks import LostRank
+    from archc.train.ranks import DeviceError, LostRank
     from archc.train.session import SessionError
     from archc.train.trainer import Diverged, Interrupted, Mismatch
 
     try:
         with data_problems():
             yield
-    except (SessionError, Mismatch, Damaged) as error:
+    except Mismatch as error:
+        raise click.ClickException(
+            f"{error}\n  = help: give what it was begun with to go on, or another directory to begin anew: -o DIRECTORY"
+        ) from None
+    except (SessionError, Damaged) as error:
         raise click.ClickException(str(error)) from None
     except Diverged as error:
         fail(f"{error}\n  = help: a lower optim.lr, or clipping: --set optim.agc=0.02")
@@ -54,10 +59,13 @@ def training_problems(ctx: click.Context) -> Iterator[None]:
         raise click.ClickException(
             f"{error}\n  = help: the same command goes on from the last checkpoint"
         ) from None
+    except DeviceError as error:
+        raise click.ClickException(str(error)) from None
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
+        help = "\n  = help: once there is room, the same command goes on from the last checkpoint"
         raise click.ClickException(
-            f"cannot read or write{where}: {error.strerror or error}; the checkpoints saved before are whole"
+            f"cannot read or write{where}: {error.strerror or error}{help * (error.errno in NO_ROOM)}"
         ) from None
 
 
@@ -67,7 +75,24 @@ def describe(found: dict[str, Any]) -> str:
     return text + (f" (average of weights {found['ema_accuracy']:.2%})" if "ema_accuracy" in found else "")
 
 
+def describe_data(prepared: Any) -> None:
+    """On stderr, what is trained on what, and what of the data is not used."""
+    data = prepared.data
+    shapes = {shape_text(shape): None for shape in (data.shape, data.test_shape)}
+    complain(
+        f"{prepared.graph.name}: {len(data.train):,} training and {len(data.test):,} held-out examples "
+        f"({data.held_out}), {len(data.classes)} classes, {', tested at '.join(shapes)}"
+    )
+    warn_of_data(data)
+
+
 def warn_of_data(data: Any) -> None:
-    """Names the images that could not be read."""
+    """Names the images that could not be read, and what else is not used."""
+    for note in data.notes:
+        warn(note)
     if data.bad:
-        warn(f"{len(data.bad)} images cannot be read and are left out: {', '.join(data.bad[:5])}")
+        more = f" and {len(data.bad) - 5:,} more" * (len(data.bad) > 5)
+        total = len(data.train) + len(data.test) + len(data.bad)
+        warn(
+            f"{len(data.bad):,} of {total:,} images cannot be read and are left out: {', '.join(data.bad[:5])}{more}"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -62,6 +63,7 @@ class Stream:
 class Dataset:
     """What to train on, what to test on (`held_out` names it), names of the classes, unreadable images.
 
+    notes: what was found beside these and is not used.
     moments: what `statistics` has, where it is known already. shape and test_shape: channels, height, width of
     training and of held-out images.
     """
@@ -74,6 +76,7 @@ class Dataset:
     moments: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     shape: tuple[int, ...] = ()
     test_shape: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of every channel of the training images, of a range of 1.
@@ -100,8 +103,12 @@ def check_unreadable(unreadable: Sequence[str], total: int, max_bad: float) -> N
     """Raises DataError with the names where too many of `total` images cannot be read."""
     if len(unreadable) > max_bad * total:
         listed = "\n  ".join(unreadable[:20])
+        share = math.ceil(1e4 * len(unreadable) / total) / 1e4
+        more = f"\n  and {len(unreadable) - 20:,} more" * (len(unreadable) > 20)
+        help = f"\n  = help: to leave them out: --set data.max_bad={share:g}" * (share < 0.5)
         raise DataError(
-            f"{len(unreadable):,} of {total:,} images cannot be read, more than data.max_bad allows:\n  {listed}"
+            f"{len(unreadable):,} of {total:,} images cannot be read, more than data.max_bad = {max_bad:g} "
+            f"allows:\n  {listed}{more}{help}"
         )
 
 

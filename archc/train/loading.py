@@ -87,10 +87,10 @@ def _read(data: Data, shape: tuple[int, ...], test_shape: tuple[int, ...], rando
         Stream(held_out, View(test_shape, data.test_crop, bicubic=bicubic)),
     )
     if streams(data.stream, sum(len(s) * math.prod(s.view.shape) for s in splits)):
-        return Dataset(*splits, found.classes, said)
+        return Dataset(*splits, found.classes, said, notes=found.notes)
     bad: list[str] = []
     train, test = (_decoded(split, bad, data.max_bad) for split in splits)
-    return Dataset(train, test, found.classes, said, tuple(bad))
+    return Dataset(train, test, found.classes, said, tuple(bad), notes=found.notes)
 
 
 def _place(data: Data) -> Path:

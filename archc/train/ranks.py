@@ -20,6 +20,10 @@ class LostRank(Exception):
     """Another process of the run has ended or does not answer."""
 
 
+class DeviceError(Exception):
+    """The device asked for is not there; the message says what is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ranks:
     """rank of world processes, on a device of its own."""
@@ -68,12 +72,14 @@ def ranks(device: str = "") -> Iterator[Ranks]:
     """The process group `torchrun`'s environment describes, or a group of one.
 
     device: "cpu", "cuda", …; default: the accelerator where there is one. Raises LostRank where another process
-    is gone: at once where its connections break, else after PATIENCE.
+    is gone: at once where its connections break, else after PATIENCE. Raises DeviceError.
     """
-    kind = device or (torch.accelerator.current_accelerator() or torch.device("cpu")).type
+    kind = device or (_accelerator() or "cpu")
+    _check_there(kind)
     world = int(os.environ.get("WORLD_SIZE", "1"))
     local = int(os.environ.get("LOCAL_RANK", "0"))
-    own = torch.device(kind, local) if kind not in ("cpu", "mps") else torch.device(kind)
+    alone = kind in ("cpu", "mps") or ":" in kind
+    own = torch.device(kind) if alone else torch.device(kind, local)
     if own.type == "cuda":
         torch.cuda.set_device(own)
     if world == 1:
@@ -89,6 +95,27 @@ def ranks(device: str = "") -> Iterator[Ranks]:
         text = str(error).strip().split("\n")[0]
         raise LostRank(f"process {rank} has lost another one of the {world}: {text}") from error
     dist.destroy_process_group()  # not after an error: it would wait for the others
+
+
+def _accelerator() -> str | None:
+    """The kind of accelerator that is there, not only in the build of torch: that of most wheels has CUDA in it."""
+    found = torch.accelerator.current_accelerator()
+    return found.type if found and torch.accelerator.is_available() else None
+
+
+def _check_there(device: str) -> None:
+    """Raises DeviceError for what torch does not know, or this machine lacks."""
+    there = ["cpu", *filter(None, [_accelerator()])]
+    try:
+        made = torch.device(device)
+    except RuntimeError:
+        made = None
+    if made and made.type in there and (made.index or 0) < max(1, torch.accelerator.device_count()):
+        return
+    without = ""
+    if made and made.type == "cuda" and torch.version.cuda is None:
+        without = f"; this torch, {torch.__version__}, is built without CUDA"
+    raise DeviceError(f"there is no device {device!r} here, only {' and '.join(there)}{without}")
 
 
 def _of_network(error: RuntimeError) -> bool:

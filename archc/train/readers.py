@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +20,26 @@ from archc.train.faults import DataError
 from archc.train.imagenet import flat_labels, readable_names
 from archc.train.listing import Files, Listing, Rows
 
-IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm"})
-TEST_NAMES = ("test", "val", "valid", "validation")
+IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"})
+NOT_READ = frozenset(
+    {".avif", ".cr2", ".dcm", ".dng", ".heic", ".heif", ".jp2", ".jxl", ".nef", ".npy", ".psd", ".svg"}
+)
+"""Images that are not read; that a folder holds some is said."""
+TRAIN_NAMES = ("train", "training")
+TEST_NAMES = ("test", "val", "valid", "validation", "testing", "eval")
 
 
 @dataclass(frozen=True)
 class Found:
-    """Encoded images for training, for testing where there are some apart, and names of the classes."""
+    """Encoded images for training, for testing where there are some apart, names of the classes.
+
+    notes: what was found there and is not used.
+    """
 
     train: Listing
     test: Listing | None
     classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def find(name: str, path: Path) -> Found:
@@ -38,62 +48,107 @@ def find(name: str, path: Path) -> Found:
 
 
 def _folder(path: Path) -> Found:
-    """`path/class/image`, or `path/train/class/image` with a `test` or `val` beside it."""
-    train = path / "train" if (path / "train").is_dir() else path
-    classes = _subfolders(train)
-    if not classes:
-        raise DataError(f"{train} holds no folders of images, one for each class")
+    """`path/class/image`, or `path/train/class/image` with a `test` or `val` beside it. Names may be capitalised."""
+    if path.is_file():
+        raise DataError(f"{path} is a file: data of this kind is a folder of images")
+    beside = {name.lower(): path / name for name in _subfolders(path)}
+    train = next((beside[name] for name in TRAIN_NAMES if name in beside), path)
+    found, notes = _images(train)
+    if len(found) < 2:
+        raise DataError(_too_few(train, tuple(found)))
+    classes = tuple(found)
     test = None
-    for name in TEST_NAMES:
-        if train != path and (path / name).is_dir():
-            test = _held_out(path, path / name, classes)
-            break
-    names, labels = _files(train, classes)
-    return Found(Files(train, names, labels), test, readable_names(path, classes))
+    places = [beside[name] for name in TEST_NAMES if name in beside] if train != path else []
+    for place in places:
+        if len(places) > 1 and place.name.lower() == "test" and not _subfolders(place):
+            continue  # ImageNet's, without labels
+        test, more = _held_out(path, place, classes)
+        notes += [
+            *more,
+            *(f"{p} is not used: {place.name} is what is tested on" for p in places if p != place),
+        ]
+        break
+    return Found(_listed(train, found, classes), test, readable_names(path, classes), tuple(notes))
 
 
-def _held_out(path: Path, place: Path, classes: tuple[str, ...]) -> Files:
-    own = _subfolders(place)
-    unknown = [name for name in own if name not in classes]
+def _too_few(train: Path, classes: tuple[str, ...]) -> str:
+    if not classes and _subfolders(train):
+        return f"there are no images in the folders of {train}"
+    if not classes:
+        return f"{train} holds no folders of images, one for each class"
+    inner = train / classes[0]
+    hint = f": did you mean {inner}?" if _subfolders(inner) else ", and there is nothing to tell apart"
+    return f"{train} holds images of one class only, {classes[0]}{hint}"
+
+
+def _held_out(path: Path, place: Path, classes: tuple[str, ...]) -> tuple[Files, list[str]]:
+    found, notes = _images(place)
+    unknown = [name for name in found or _subfolders(place) if name not in classes]
     if unknown:
         hint = did_you_mean(unknown[0], classes)
         raise DataError(
             f"{place} has classes that are not trained: {', '.join(unknown[:5])}. {' '.join(hint)}".rstrip()
         )
-    if own:
-        names, labels = _files(place, classes)
-    else:
-        names = sorted(entry.name for entry in os.scandir(place) if _is_image(entry.name))
-        if not names:
-            raise DataError(f"{place} holds no images")
-        labels = flat_labels(path, place, names, classes)
-    return Files(place, names, labels)
+    if found:
+        return _listed(place, found, classes), notes
+    names = sorted(entry.name for entry in _seen(place) if _is_image(entry.name))
+    if not names:
+        raise DataError(f"{place} holds no images")
+    return Files(place, names, flat_labels(path, place, names, classes)), notes
+
+
+def _seen(place: str | Path) -> list[os.DirEntry[str]]:
+    """What a folder holds but for hidden entries, such as `.git` and the `._a.jpg` of a Mac."""
+    return [entry for entry in os.scandir(place) if not entry.name.startswith(".")]
 
 
 def _subfolders(place: Path) -> tuple[str, ...]:
-    return tuple(sorted(entry.name for entry in os.scandir(place) if entry.is_dir()))
+    return tuple(sorted(entry.name for entry in _seen(place) if entry.is_dir()))
 
 
-def _files(place: Path, classes: Sequence[str]) -> tuple[list[str], list[int]]:
-    names: list[str] = []
-    labels: list[int] = []
-    for label, kind in enumerate(classes):
-        own = sorted(_below(place / kind, kind)) if (place / kind).is_dir() else []
-        names += own
-        labels += [label] * len(own)
-    return names, labels
+def _images(place: Path) -> tuple[dict[str, list[str]], list[str]]:
+    """The images of every class that has some, by paths below `place`; and what is left out."""
+    found: dict[str, list[str]] = {}
+    empty: list[str] = []
+    others: Counter[str] = Counter()
+    for kind in _subfolders(place):
+        own = sorted(_below(place / kind, kind, others))
+        if own:
+            found[kind] = own
+        else:
+            empty.append(kind)
+    notes = []
+    if empty and found:
+        notes.append(
+            f"{place}: no images in {', '.join(empty[:5])}{', …' * (len(empty) > 5)}, so no such class"
+        )
+    if others:
+        kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(others.items()))
+        notes.append(f"{place}: left out, as archc does not read them: {kinds}")
+    return found, notes
 
 
-def _below(folder: Path, prefix: str) -> Iterator[str]:
-    for entry in os.scandir(folder):
+def _listed(place: Path, found: dict[str, list[str]], classes: Sequence[str]) -> Files:
+    names = [name for kind in classes for name in found.get(kind, ())]
+    return Files(place, names, [label for label, kind in enumerate(classes) for _ in found.get(kind, ())])
+
+
+def _below(folder: Path, prefix: str, others: Counter[str]) -> Iterator[str]:
+    for entry in _seen(folder):
         if entry.is_dir():
-            yield from _below(Path(entry.path), f"{prefix}/{entry.name}")
+            yield from _below(Path(entry.path), f"{prefix}/{entry.name}", others)
         elif _is_image(entry.name):
             yield f"{prefix}/{entry.name}"
+        elif (suffix := _suffix(entry.name)) in NOT_READ:
+            others[suffix] += 1
 
 
 def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGES  # noqa: PTH122 - a million of them
+    return _suffix(name) in IMAGES
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - of a million of them
 
 
 def parquet_files(path: Path) -> list[Path]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import platform
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +27,7 @@ from archc.train.ranks import Ranks
 from archc.train.recipe import Recipe, to_toml
 from archc.train.shards import gathered
 from archc.train.stream import lost
-from archc.train.trainer import Trainer, Watch
+from archc.train.trainer import Score, Trainer, Watch
 
 Resume = Literal["auto", "never", "must"]
 
@@ -59,32 +61,48 @@ def run(
         raise SessionError(f"{directory} holds a run: choose another directory, or resume it")
     if not there and resume == "must":
         raise SessionError(f"{directory} holds no checkpoint to resume from")
-    result = directory / "result.json"
-    with stopping() as asked:
-        trainer = Trainer(
-            graph, recipe, data, directory, ranks, stop=lambda: asked.is_set() or stop(), watch=watch,
-            milestone=milestone,
-        )  # fmt: skip
+    with ExitStack() as held:
+        with stopping() as asked:
+            trainer = Trainer(
+                graph, recipe, data, directory, ranks, stop=lambda: asked.is_set() or stop(), watch=watch,
+                milestone=milestone,
+            )  # fmt: skip
+            if ranks.leads:
+                directory.mkdir(parents=True, exist_ok=True)
+                held.enter_context(alone(directory))
+            for problem in trainer.start():
+                warn(f"{problem}; going on from step {trainer.step:,}")
+            if (directory / "result.json").exists() and trainer.step == trainer.steps:
+                finished: dict[str, Any] = json.loads((directory / "result.json").read_text())
+                return finished
+            if ranks.leads:
+                storage.write(directory / "recipe.toml", to_toml(recipe).encode(), milestone)
+                storage.write(directory / "network.json", to_json_text(graph).encode(), milestone)
+            begun, first = time.perf_counter(), trainer.step
+            try:
+                scores = trainer.train()
+            except RuntimeError as error:  # torch raises it wherever the run is when a worker dies
+                raise lost(error) from None
+        found = _result(trainer, scores, time.perf_counter() - begun, first)
+        if found["unreadable"] > len(data.bad):
+            names = [*trainer.feed.bad.values(), *trainer.tests.bad.values()]
+            warn(f"{found['unreadable']:,} images could not be read: {', '.join(names[-5:])}")
+        weights = {"model": trainer.module.state_dict()}
+        if trainer.average:
+            weights["ema"] = trainer.average.state
+        for name, tensors in weights.items():
+            whole = gathered(tensors.items(), ranks.leads)
+            if ranks.leads:
+                checkpoint.save_weights(directory / f"{name}.safetensors", whole.items(), milestone)
         if ranks.leads:
-            directory.mkdir(parents=True, exist_ok=True)
-        for problem in trainer.start():
-            warn(f"{problem}; going on from step {trainer.step:,}")
-        if result.exists() and trainer.step == trainer.steps:
-            found: dict[str, Any] = json.loads(result.read_text())
-            return found
-        if ranks.leads:
-            storage.write(directory / "recipe.toml", to_toml(recipe).encode(), milestone)
-            storage.write(directory / "network.json", to_json_text(graph).encode(), milestone)
-        begun, first = time.perf_counter(), trainer.step
-        try:
-            scores = trainer.train()
-        except RuntimeError as error:  # torch raises it wherever the run is when a worker dies
-            raise lost(error) from None
-    seconds = time.perf_counter() - begun
-    unreadable = [*data.bad, *trainer.feed.bad.values(), *trainer.tests.bad.values()]
-    if len(unreadable) > len(data.bad):
-        warn(f"{len(unreadable):,} images could not be read: {', '.join(unreadable[-5:])}")
-    found = {
+            storage.write(directory / "result.json", json.dumps(found, indent=1).encode(), milestone)
+        return found
+
+
+def _result(trainer: Trainer, scores: dict[str, Score], seconds: float, first: int) -> dict[str, Any]:
+    """What `result.json` holds of a run that went on from step `first` and took so long."""
+    graph, recipe, data = trainer.graph, trainer.recipe, trainer.data
+    return {
         "network": graph.name,
         "spec_sha256": spec_hash(graph),
         "params": graph.cost.params,
@@ -96,7 +114,7 @@ def run(
         "held_out_examples": len(data.test),
         "classes": list(data.classes),
         "normalisation": dict(zip(("mean", "std"), map(list, data.statistics()), strict=True)),
-        "unreadable": len(unreadable),
+        "unreadable": len(data.bad) + len(trainer.feed.bad) + len(trainer.tests.bad),
         "test_shape": list(data.test_shape),
         **{f"{name}_accuracy": score.accuracy for name, score in scores.items()},
         **{f"{name}_loss": score.loss for name, score in scores.items()},
@@ -106,18 +124,26 @@ def run(
         "resumed_at": first,
         "layout": "channels_last" if trainer.layout == torch.channels_last else "contiguous",
         "versions": versions(),
-        "hardware": hardware(ranks),
+        "hardware": hardware(trainer.ranks),
     }
-    weights = {"model": trainer.module.state_dict()}
-    if trainer.average:
-        weights["ema"] = trainer.average.state
-    for name, tensors in weights.items():
-        whole = gathered(tensors.items(), ranks.leads)
-        if ranks.leads:
-            checkpoint.save_weights(directory / f"{name}.safetensors", whole.items(), milestone)
-    if ranks.leads:
-        storage.write(result, json.dumps(found, indent=1).encode(), milestone)
-    return found
+
+
+@contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Within it, no other process trains in the directory; it ends with this process, however that ends.
+
+    Raises SessionError where another one does. A file system without locks goes without.
+    """
+    with (directory / ".lock").open("a") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                raise SessionError(
+                    f"another process is training in {directory}: wait for it, stop it, or choose another "
+                    "directory with -o"
+                ) from None
+        yield
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 import torch
@@ -104,7 +105,12 @@ def replicated(module: nn.Module, ranks: Ranks) -> nn.Module:
     """What to call for training: averages the gradients over the processes in its backward pass."""
     if ranks.world == 1 or any(map(is_sharded, module.parameters())):
         return module
-    return DistributedDataParallel(module, broadcast_buffers=False)  # the trainer averages them
+    known = signature(DistributedDataParallel.__init__).parameters
+    buffers = (
+        "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    )  # its old name
+    switched: dict[str, Any] = {buffers: False}
+    return DistributedDataParallel(module, **switched)  # the trainer averages them
 
 
 @contextmanager

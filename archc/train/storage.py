@@ -30,8 +30,9 @@ def write(path: Path, data: bytes, milestone: Milestone = passed) -> str:
             os.fsync(file.fileno())
         milestone(f"synced {path.name}")
         temporary.replace(path)
-    except OSError:
+    except OSError as error:
         temporary.unlink(missing_ok=True)
+        error.filename = error.filename or str(path)  # writes and syncs do not name it
         raise
     milestone(f"renamed {path.name}")
     sync_directory(path.parent)

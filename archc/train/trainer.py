@@ -371,4 +371,5 @@ class Trainer:
         keys = (before.keys() | now.keys()) - FREE
         changed = sorted(k for k in keys if before.get(k) != now.get(k))
         if changed:
-            raise Mismatch(f"{self.checkpoints} holds a run with another recipe: {', '.join(changed)} differ")
+            told = ", ".join(f"{k} is {now.get(k)!r} and was {before.get(k)!r}" for k in changed)
+            raise Mismatch(f"{self.checkpoints} holds a run with another recipe: {told}")

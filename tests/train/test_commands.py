@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from archc.cli.main import main
@@ -136,6 +138,8 @@ def test_a_dry_run_writes_nothing(run: Run) -> None:
     [
         (["--set", "optim.lrr=1"], 1, "did you mean `lr`"),
         (["--data", "nowhere"], 1, "no data 'nowhere'"),
+        (["--device", "gpu"], 1, "there is no device 'gpu' here, only cpu"),
+        (["--device", "xla"], 1, "there is no device 'xla' here, only cpu"),
         (["--resume", "must"], 1, "no checkpoint"),
         (["--seeds", "x"], 2, "not seeds"),
         (["--set", "data.batch=5000"], 1, "larger than"),
@@ -146,6 +150,58 @@ def test_what_goes_wrong_is_said(run: Run, arguments: list[str], code: int, word
     found, _, err = run("train", "tiny.arch", *SMALL, *arguments)
     assert found == code
     assert words in err
+
+
+def test_a_torch_with_cuda_trains_on_a_machine_without(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.accelerator.current_accelerator", lambda: torch.device("cuda"))
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: False)
+    own = [word for word in SMALL if word not in ("--device", "cpu")]
+    assert run("train", "tiny.arch", *own)[0] == 0
+    assert json.loads(Path("runs/tiny-quickstart/result.json").read_text())["hardware"]["device"] == "cpu"
+
+
+def test_a_finished_run_and_another_recipe_are_told(run: Run) -> None:
+    code, out, err = run("train", "tiny.arch", *SMALL)
+    assert (code, "finished before" in out) == (0, False)
+    assert "tiny: 1,438 training and 359 held-out examples (every 5th), 10 classes, 1×8×8" in err
+    code, out, _ = run("train", "tiny.arch", *SMALL)
+    assert (code, out.startswith("finished before: tiny: accuracy")) == (0, True)
+    code, _, err = run("train", "tiny.arch", *SMALL, "--set", "optim.lr=.5")
+    assert (code, "optim.lr is 0.5 and was 0.05" in err, "-o DIRECTORY" in err) == (1, True, True)
+
+
+def test_two_processes_do_not_train_in_one_directory(run: Run, tmp_path: Path) -> None:
+    holder = (
+        "from pathlib import Path; from archc.train.session import alone; import sys\n"
+        "with alone(Path('r')): print('held', flush=True); sys.stdin.read()"
+    )
+    Path("r").mkdir()
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, "-c", holder], env=environment, **pipes) as process:
+        assert process.stdout.readline() == "held\n"
+        code, _, err = run("train", "tiny.arch", *SMALL, "-o", "r")
+        assert (code, "another process is training in r" in err) == (1, True)
+        assert not (tmp_path / "r" / "log.jsonl").exists()
+        process.kill()
+    assert run("train", "tiny.arch", *SMALL, "-o", "r")[0] == 0
+
+
+def test_a_full_disk_names_the_file(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("archc.train.storage.os.fsync", full)
+    code, _, err = run("train", "tiny.arch", *SMALL, "-o", "r")
+    assert code == 1
+    assert "cannot read or write r/recipe.toml: No space left on device" in err
+    assert "the same command goes on" in err
+
+
+def test_without_a_terminal_a_long_run_is_not_silent(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archc.cli.progress.SILENCE", 0.0)
+    err = run("train", "tiny.arch", *SMALL)[2]
+    assert "epoch 0.5 · loss" in err
 
 
 def test_evaluate_without_a_run_says_so(run: Run) -> None:

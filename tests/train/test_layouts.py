@@ -226,3 +226,55 @@ def test_offline_without_a_download_is_said(served: type[Hub], monkeypatch: pyte
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(DataError, match="not downloaded before, and the hub cannot be reached"):
         download("some/one")
+
+
+def folder(place: Path, names: list[str]) -> Path:
+    """Images of these names below a folder."""
+    for number, name in enumerate(names):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_bytes(png(number))
+    return place
+
+
+def test_hidden_files_empty_classes_and_what_is_not_read(tmp_path: Path) -> None:
+    cats = [f"a cat/{n}.png" for n in range(4)] + ["a cat/deep/er/ü.PNG", "a cat/IMG.heic"]
+    folder(tmp_path, [*cats, *(f"dog/{n}.png" for n in range(5)), ".git/a/b.png", "dog/._0.png"])
+    (tmp_path / "none").mkdir()
+    (tmp_path / "dog" / "notes.txt").write_text("no image, and no word about it")
+    found = read(tmp_path)
+    assert found.classes == ("a cat", "dog")
+    assert len(found.train) + len(found.test) == 10
+    assert [note.partition(": ")[2] for note in found.notes] == [
+        "no images in none, so no such class",
+        "left out, as archc does not read them: 1 .heic",
+    ]
+
+
+def test_one_class_is_told_apart_from_a_folder_around_the_classes(tmp_path: Path) -> None:
+    folder(tmp_path / "in" / "archive", ["cat/1.png", "cat/2.png", "dog/1.png"])
+    with pytest.raises(DataError, match=r"one class only, archive: did you mean .*archive\?"):
+        read(tmp_path / "in")
+    folder(tmp_path / "one", ["cat/1.png", "cat/2.png"])
+    with pytest.raises(DataError, match="nothing to tell apart"):
+        read(tmp_path / "one")
+
+
+def test_parts_may_be_called_training_and_testing_and_be_capitalised(tmp_path: Path) -> None:
+    names = [f"{part}/{kind}/{n}.png" for part in ("Training", "Testing") for kind in "ab" for n in range(2)]
+    found = read(folder(tmp_path, names))
+    assert (found.classes, len(found.train), len(found.test)) == (("a", "b"), 4, 4)
+
+
+def test_of_test_and_val_one_is_used_and_the_other_named(tmp_path: Path) -> None:
+    names = [f"{part}/{kind}/{n}.png" for part in ("train", "val", "test") for kind in "ab" for n in range(2)]
+    found = read(folder(tmp_path, names))
+    assert [note.rpartition("/")[2] for note in found.notes] == ["val is not used: test is what is tested on"]
+
+
+def test_kaggle_s_test_images_without_labels_are_passed_over(tmp_path: Path) -> None:
+    place = imagenet(tmp_path)
+    folder(place / "test", [f"ILSVRC2012_test_{n:08}.JPEG" for n in range(3)])
+    (tmp_path / "val.txt").write_text("".join(f"ILSVRC2012_val_{n:08}.JPEG {n % 4}\n" for n in range(8)))
+    found = read(place)
+    assert labels(found) == [0, 1, 2, 3] * 2
+    assert ["test is not used: val" in note for note in found.notes] == [True]
