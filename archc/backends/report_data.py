@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
+from archc.backends.dot_style import KINDS
 from archc.backends.dot_units import calls, node_label, runs
 from archc.backends.report_spec import coloured
 from archc.diagnostics import Source, Span
@@ -35,7 +36,7 @@ class _Table:
 def report_data(graphs: list[Graph]) -> dict[str, Any]:
     """JSON-ready data of some graphs, and of the sources they came from.
 
-    networks: one a graph. sources: name, text and coloured ranges of every file a span points into, the
+    networks: one a graph. kinds: what colours of boxes mean. sources: name, text and coloured ranges of every file a span points into, the
     files of the archs first. spans: [source, start, end, line], offsets counted in UTF-16 units as
     JavaScript does.
     """
@@ -53,6 +54,7 @@ def report_data(graphs: list[Graph]) -> dict[str, Any]:
     found: list[Source] = sources.values
     return {
         "networks": networks,
+        "kinds": KINDS,
         "spans": [
             [at, _units(found[at], start), _units(found[at], end), found[at].position(start)[0]]
             for at, start, end in spans.values

@@ -50,6 +50,11 @@ def finished(drawn: str) -> str:
     )
 
 
+def inlined(drawn: str) -> str:
+    """A finished drawing for a page that has a style, and a policy, of its own."""
+    return drawn.replace(STYLE, "")
+
+
 def _changed(group: str, names: list[str]) -> str:
     """A group with text in its middle if it is a box; of a cluster the name goes to `names`, to stand above edges."""
     if group.startswith('<g class="node"'):

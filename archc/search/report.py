@@ -10,6 +10,7 @@ from archc.backends.dot import svg
 from archc.backends.dot_cells import draw_cells
 from archc.backends.graphviz_process import run_dot
 from archc.backends.page import charts_page
+from archc.backends.svg_file import inlined
 from archc.diagnostics import ArchError
 from archc.ir import Graph
 from archc.search.objectives import front
@@ -98,11 +99,11 @@ def _winner(prepared: Prepared, trial: Trial, place: int, command: str) -> dict[
 def drawing(graph: Graph) -> str:
     """The cells of a network, or its blocks where it has none, as SVG; empty without Graphviz."""
     try:
-        return run_dot(draw_cells(graph).source, "svg").decode()
+        return inlined(run_dot(draw_cells(graph).source, "svg").decode())
     except ArchError as error:
         if error.diagnostics[0].code != "E0703":
             return ""
     try:
-        return svg(graph, "block")
+        return inlined(svg(graph, "block"))
     except ArchError:
         return ""

@@ -1,4 +1,4 @@
-const W = 380, H = 290, LEFT = 56, RIGHT = 16, TOP = 12, BOTTOM = 40, COLOURS = 6;
+const W = 380, H = 302, LEFT = 56, RIGHT = 16, TOP = 24, BOTTOM = 40, COLOURS = 6;
 const plots = document.getElementById("plots"), about = document.getElementById("about");
 
 function element(name, attributes, parent, text) {
@@ -53,6 +53,14 @@ function frame(xs, ys, xName, yName, form = short, log = false) {
   element("text", { transform: `translate(12 ${H / 2}) rotate(-90)`, "text-anchor": "middle" }, svg, yName);
   plots.append(svg);
   return { svg, x, y };
+}
+
+// What colours and lines of a chart mean, above its right corner: [text, colour] of each.
+function legend(svg, entries) {
+  const line = element("text", { class: "legend", x: W - RIGHT, y: TOP - 8, "text-anchor": "end" }, svg);
+  entries.forEach(([text, colour], i) => {
+    element("tspan", { class: `c${colour}`, dx: i ? 12 : 0 }, line, text);
+  });
 }
 
 const group = (svg, i) => element("g", { class: `c${i % COLOURS} p${i}` }, svg);

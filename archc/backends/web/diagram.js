@@ -170,7 +170,18 @@ class Diagram {
     this.most = Math.max(1, ...[...this.leaves(this.network.root)].map((item) => this.heat(item)));
     this.layer.replaceChildren(this.inside(layout, 0, 0));
     for (const item of this.marked) this.group(this.network.visible(item))?.classList.add("marked");
+    this.page.legend.replaceChildren(...this.legend());
     this.resize();
+  }
+
+  // What the colours of the boxes shown mean.
+  legend() {
+    if (this.colour === "kind") return kindSwatches([...this.leaves(this.network.root)].map((item) => kindOf(this.network, item)));
+    return [0, 0.25, 0.5, 0.75, 1].map((share) => {
+      const made = swatch("section", short(Math.round(this.most * share ** 2)));
+      made.querySelector("rect").style.fill = blend(share);
+      return made;
+    });
   }
 
   *leaves(item) {
@@ -220,7 +231,7 @@ class Diagram {
     return draw(
       "g",
       {
-        class: `box k-${(node ?? mainOp(this.network, item))?.kind ?? "section"}${only ? " train-only" : ""}${node && node.kind === "regularize" ? " dashed" : ""}`,
+        class: `box k-${kindOf(this.network, item)}${only ? " train-only" : ""}${node && node.kind === "regularize" ? " dashed" : ""}`,
         "data-key": item.key, transform: place(box), tabindex: 0, role: "treeitem",
         "aria-expanded": item.folds ? "false" : null, "aria-label": item.folds ? named(this.network, item).name : item.lines[0][0],
       },
@@ -248,6 +259,15 @@ class Diagram {
 
 const clip = (text) => (text.length > MAX_LINE ? text.slice(0, MAX_LINE - 1) + "…" : text);
 const place = (box) => `translate(${box.x.toFixed(1)},${box.y.toFixed(1)})`;
+
+const kindOf = (network, item) => (item.kind === "node" ? network.nodes[item.of] : mainOp(network, item))?.kind ?? "section";
+
+function swatch(kind, text) {
+  const box = draw("svg", { class: `swatch k-${kind}`, "aria-hidden": "true" }, draw("rect", { class: "shape", x: 1, y: 1, width: 14, height: 9, rx: 2 }));
+  return make("span", {}, box, text);
+}
+
+const kindSwatches = (kinds) => Object.entries(DATA.kinds).filter(([kind]) => kinds.includes(kind)).map(([kind, text]) => swatch(kind, text));
 
 function handle(sign, x, y) {
   return draw(

@@ -8,6 +8,7 @@ const tipBox = make("div", { class: "tip-box", role: "tooltip", hidden: true });
 class NetworkPage {
   constructor(network) {
     this.network = network;
+    this.legend = make("p", { class: "legend" });
     this.diagram = new Diagram(network, this);
     this.spec = new Spec(network, this);
     this.details = make("div", { class: "details" });
@@ -31,6 +32,7 @@ class NetworkPage {
       button("−", "zoom out (ctrl + wheel)", () => this.diagram.zoom(0.8)),
       button("fit", "fit the width", () => this.diagram.fit()),
       make("label", {}, "colour: ", colour),
+      this.legend,
     );
   }
 

@@ -3,7 +3,8 @@
 const PLOT = { width: 640, height: 150, left: 52, right: 8, top: 20, bottom: 20 };
 
 function depthPlots(network, page) {
-  const box = make("div", { class: "plots" });
+  const kinds = network.nodes.filter((node) => node.cost[0] || node.cost[1]).map((node) => node.kind);
+  const box = make("div", { class: "plots" }, make("p", { class: "legend" }, ...kindSwatches(kinds)));
   for (const name of FIGURES) box.append(depthPlot(network, page, name));
   return box;
 }

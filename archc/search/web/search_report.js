@@ -22,6 +22,8 @@ function course() {
     path += `V${y(best)}`;
   });
   element("path", { class: "best", d: path }, group(svg, 1));
+  const partly = rows.some((row) => !whole.has(row.number));
+  legend(svg, [["evaluated", 0], ...(partly ? [["trained in part", 3]] : []), ["best so far", 1]]);
 }
 
 // The first objective against the second, or against what a network costs, with the front.
@@ -33,6 +35,7 @@ function front() {
   const path = members.map((row, i) => `${i ? "L" : "M"}${x(row.values[data.second])} ${y(row.values[first])}`).join("");
   element("path", { class: "best", d: path }, group(svg, 1));
   for (const row of rows) dot(svg, data.front.includes(row.number) ? 1 : 0, row, x(row.values[data.second]), y(row.values[first]));
+  legend(svg, [["evaluated", 0], ["front", 1]]);
 }
 
 function winners(parent) {
@@ -71,12 +74,16 @@ function tried(parent) {
       return line;
     }));
   };
-  for (const column of columns)
-    made("th", head, column, isText(column) ? "text" : "").addEventListener("click", () => {
+  for (const column of columns) {
+    const cell = made("th", head, undefined, isText(column) ? "text" : "");
+    made("button", cell, column).addEventListener("click", () => {
       down = order === column ? !down : column !== "trial" && !isText(column);
       order = column;
+      for (const other of head.children) other.removeAttribute("aria-sort");
+      cell.setAttribute("aria-sort", down ? "descending" : "ascending");
       fill();
     });
+  }
   fill();
 }
 

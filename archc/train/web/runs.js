@@ -18,6 +18,7 @@ function curves(keys, yName, form) {
       element("circle", { cx: x(at), cy: y(value), r: line.length > 60 ? 2 : 3, "data-run": i,
         "data-text": `${runs[i].name}   epoch ${+at.toFixed(2)}   ${keys[k].replace("_", " ")} ${form(value)}` }, g);
   }
+  if (lines.some(([line, , k]) => k && line.length)) legend(svg, [["dashed: averaged weights", ""]]);
 }
 
 function table() {
