@@ -16,7 +16,7 @@ from archc.ops.torch_code import Call
 # Activations that oneDNN can apply to what a convolution makes, by op; after a sum only ReLU.
 ACTIVATIONS = {
     "relu": "relu", "relu6": "relu6", "silu": "silu", "gelu": "gelu", "sigmoid": "sigmoid", "hard_swish": "hardswish",
-    "hard_sigmoid": "hardsigmoid",
+    "hard_sigmoid": "hardsigmoid", "tanh": "tanh",
 }  # fmt: skip
 
 

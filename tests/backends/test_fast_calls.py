@@ -51,7 +51,7 @@ def test_winograd(
 
 
 @pytest.mark.parametrize(
-    "act", ["none", "relu", "relu6", "silu", "gelu", "sigmoid", "hardswish", "hardsigmoid"]
+    "act", ["none", "relu", "relu6", "silu", "gelu", "sigmoid", "hardswish", "hardsigmoid", "tanh"]
 )
 @pytest.mark.parametrize(("kernel", "padding"), [(1, 0), (3, 1)])
 def test_every_way_with_every_activation(act: str, kernel: int, padding: int) -> None:

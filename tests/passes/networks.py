@@ -11,7 +11,7 @@ from archc.ir.verify import verify_graph
 from tests.graphs import GraphBuilder
 
 NORMS = ("batch_norm", "batch_norm", "layer_norm", "instance_norm")
-ACTIVATIONS = ("relu", "gelu", "silu", "hard_swish", "leaky_relu", "sigmoid")
+ACTIVATIONS = ("relu", "gelu", "silu", "hard_swish", "leaky_relu", "sigmoid", "tanh")
 
 
 class Drawn:

@@ -47,6 +47,7 @@ class Fastest:
             "none": lambda x: x,
             "relu": torch.relu_,
             "sigmoid": torch.sigmoid_,
+            "tanh": torch.tanh_,
             "gelu": F.gelu,
         }
         self.after = after.get(act) or partial(getattr(F, act), inplace=True)
