@@ -10,7 +10,7 @@ import click
 from archc.cli.console import fail, print_table, warn
 from archc.cli.count_command import print_summary
 from archc.cli.extras import needs_torch
-from archc.cli.files import build_directory, write_file
+from archc.cli.files import OutputPath, build_directory, write_file
 from archc.cli.options import (
     graph_options,
     load_graph,
@@ -42,12 +42,14 @@ Examples:
 
 \b
 Writes NAME.py (torch source), NAME.json (the graph) and NAME.svg (a drawing); with --weights also
-NAME.safetensors, in the precision of --half or --bf16, in which --verify runs too. A checkpoint of another package needs a keymap, which `archc parity` makes.
+NAME.safetensors, in the precision of --half or --bf16, in which --verify runs too. A checkpoint of
+another package needs a keymap, which `archc parity` makes.
 
 \b
---deploy writes the network for inference, as NAME_deploy: normalisations, standardised kernels and multipliers are
-folded into plain weights, and --weights, those of the network as trained, with them. --verify then also runs both. --runtime mkldnn makes every convolution,
-the sum and the activation after it one call of oneDNN; where that cannot be, plain calls do the same."""
+--deploy writes the network for inference, as NAME_deploy: normalisations, standardised kernels and
+multipliers are folded into plain weights, and --weights, those of the network as trained, with them.
+--verify then also runs both. --runtime mkldnn makes every convolution, the sum and the activation after
+it one call of oneDNN; where that cannot be, plain calls do the same."""
 
 
 @click.command(epilog=EPILOG)
@@ -55,7 +57,7 @@ the sum and the activation after it one call of oneDNN; where that cannot be, pl
 @click.option(
     "-o",
     "directory",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OutputPath("directory"),
     help="Directory for the results.  [default: build/NAME]",
 )
 @graph_options
@@ -90,12 +92,12 @@ def command(
     if dtype and not (weights or verified):
         raise click.UsageError("--half and --bf16 go with --weights or --verify")
     graph = load_graph(spec, params, input_, sample, expects=True)
+    directory = directory or build_directory(graph.name)
     state = loaded_state(graph, weights, keymap)
     print_summary(graph)
     rewrite = rewrite_with(graph, ("deploy",)) if deploy else None
     if rewrite:
         print_rewrite(graph, rewrite)
-    directory = directory or build_directory(graph.name)
     form: Form = "fast" if not deploy else "packed" if runtime == "mkldnn" else "inference"
     name = f"{graph.name}{'_deploy' * deploy}"
     for path in write_results(graph, rewrite, state, directory, name, form, dtype):

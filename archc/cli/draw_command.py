@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archc.cli.files import write_file
+from archc.cli.files import OutputPath, announce, write_file
 from archc.cli.options import graph_options, load_graph, spec_argument
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ op       every node, in columns where it is long
 @click.option(
     "-o",
     "output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputPath(),
     required=True,
     help="FILE.svg, .png, .pdf or .dot; - prints DOT.",
 )
@@ -92,3 +92,4 @@ def command(
         click.echo(source, nl=False)
     else:
         write_file(output, source if format_ == "dot" else run_dot(source, format_))
+        announce(output)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archc.cli.console import print_json, print_table
-from archc.cli.files import write_file
+from archc.cli.files import OutputPath, write_file
 from archc.cli.options import format_option
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ F(e) is the share of networks with an error below e; bands are the 95 % bootstra
 @click.command(epilog=EPILOG)
 @click.argument("pops", nargs=-1, required=True, metavar="POP...", type=click.Path(path_type=Path))
 @click.option("--column", default="error", show_default=True, help="The errors, lower is better.")
-@click.option("-o", "output", type=click.Path(dir_okay=False, path_type=Path), help="FILE.csv, .png or .svg.")
+@click.option("-o", "output", type=OutputPath(), help="FILE.csv, .png or .svg.")
 @format_option
 def command(pops: tuple[Path, ...], column: str, output: Path | None, format_: str) -> None:
     """Compare the errors of trained populations."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archc.cli.files import write_file
+from archc.cli.files import OutputPath, announce, write_file
 from archc.cli.options import takes_graph
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ The file imports torch and nothing else; archc is not needed to run it."""
 
 @click.command(epilog=EPILOG)
 @takes_graph
-@click.option("-o", "output", type=click.Path(dir_okay=False, path_type=Path), help="File; stdout without.")
+@click.option("-o", "output", type=OutputPath(), help="File; stdout without.")
 def command(
     graph: Graph,
     output: Path | None,
@@ -37,3 +37,4 @@ def command(
         click.echo(source, nl=False)
     else:
         write_file(output, source)
+        announce(output)

@@ -11,7 +11,7 @@ from archc import __version__
 from archc.analyses.figures import shape_text
 from archc.cli.console import print_table
 from archc.cli.extras import needs_torch
-from archc.cli.files import build_directory, write_file
+from archc.cli.files import OutputPath, build_directory, write_file
 from archc.cli.options import (
     graph_options,
     load_graph,
@@ -48,7 +48,7 @@ spec, its hash and archc's version. Without --weights the network is freshly ini
 @click.option("--opset", type=click.IntRange(18, 23), help="Of the ONNX file.  [default: 18]")
 @precision_options
 @click.option(
-    "-o", "output", type=click.Path(dir_okay=False, path_type=Path),
+    "-o", "output", type=OutputPath(),
     help="The file.  [default: build/NAME/NAME.onnx, .pt2 or .safetensors]",
 )  # fmt: skip
 def command(

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from archc.cli.files import write_file
+from archc.cli.files import OutputPath, write_file
 from archc.cli.options import call_options
 from archc.cli.sample_command import space_argument
 
@@ -29,7 +29,7 @@ The spec says which point it is, so that `archc mutate` can take it on from ther
 @click.option(
     "-o",
     "output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputPath(),
     help="Write the spec there instead of printing it.",
 )
 @click.option("--name", metavar="NAME", help="Of the network.  [default: the output's, or the space's]")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from archc.cli.console import print_json
 from archc.cli.extras import needs_torch
-from archc.cli.files import write_file
+from archc.cli.files import OutputPath, write_file
 from archc.cli.options import format_option
 from archc.cli.sample_command import request_options, space_argument
 
@@ -40,7 +42,7 @@ trained: for --objective and --require. Close other programs while it measures."
 @click.option("--device", default="cpu", show_default=True, metavar="NAME", help="cpu or cuda.")
 @click.option("--runs", type=click.IntRange(min=1), default=10, show_default=True, help="Of each network.")
 @request_options
-@click.option("-o", "output", type=click.Path(dir_okay=False), required=True, help="The table, as JSON.")
+@click.option("-o", "output", type=OutputPath(), required=True, help="The table, as JSON.")
 @format_option
 def command(
     space: str,
@@ -54,12 +56,11 @@ def command(
     requires: tuple[str, ...],
     params: tuple[tuple[str, object], ...],
     input_: tuple[int, ...] | None,
-    output: str,
+    output: Path,
     format_: str,
 ) -> None:
     """Measure how long the ops of a design space take here."""
     from dataclasses import asdict
-    from pathlib import Path
 
     from archc.spaces.sample import sample
     from archc.spaces.space import Request, Space
@@ -75,7 +76,7 @@ def command(
                 drawn[:number], drawn[number:], device=device, batch=batch, dtype=dtype, runs=runs,
                 watch=lambda graph: bar.update(1),
             )  # fmt: skip
-    write_file(Path(output), found.text())
+    write_file(output, found.text())
     if format_ == "json":
         print_json({k: v for k, v in asdict(found).items() if k != "ops"} | {"ops": len(found.ops)})
         return

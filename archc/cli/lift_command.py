@@ -11,7 +11,7 @@ import click
 
 from archc.cli.console import complain, fail
 from archc.cli.extras import needs_torch
-from archc.cli.files import write_file
+from archc.cli.files import OutputPath, write_file
 from archc.cli.options import parse_input, parse_keyword
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ random weights: exit 1 where they are not equal. The keymap lets `archc build --
     help="Size of one example.",
 )  # fmt: skip
 @click.option("--name", metavar="NAME", help="Of the arch.  [default: the callable's]")
-@click.option("-o", "output", type=click.Path(dir_okay=False, path_type=Path), help="File; stdout without.")
+@click.option("-o", "output", type=OutputPath(), help="File; stdout without.")
 @click.option(
-    "--save-keymap", "keymap", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    "--save-keymap", "keymap", type=OutputPath(), metavar="FILE",
     help="Write the module's checkpoint keys and the lifted network's, as JSON.",
 )  # fmt: skip
 @click.pass_context

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from archc.cli.files import OutputPath
 from archc.cli.freeze_command import deliver, identifier
 from archc.cli.options import spec_argument
 
@@ -27,7 +28,7 @@ binds parameters with domains. The seed decides which choice changes, and into w
 @click.option(
     "--n", "number", type=click.IntRange(min=1), help="Write so many neighbours, into the directory -o."
 )
-@click.option("-o", "output", type=click.Path(path_type=Path), help="Write there instead of printing.")
+@click.option("-o", "output", type=OutputPath("either"), help="Write there instead of printing.")
 @click.option("--name", metavar="NAME", help="Of the neighbour.  [default: the output's, or NAME_next]")
 def command(spec: str, seed: int, number: int | None, output: Path | None, name: str | None) -> None:
     """Write a neighbour of a network: the same but for one choice of its design space."""

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from archc.cli.build_command import loaded_state, write_results
-from archc.cli.files import build_directory
+from archc.cli.files import OutputPath, build_directory
 from archc.cli.options import graph_options, load_graph, spec_argument, weights_options
 from archc.cli.passes_options import passes_option, print_rewrite, rewrite_with, verify_passes
 
@@ -29,7 +29,7 @@ those of the network as it was, and are rewritten with it."""
 @spec_argument
 @passes_option
 @click.option(
-    "-o", "directory", type=click.Path(file_okay=False, path_type=Path),
+    "-o", "directory", type=OutputPath("directory"),
     help="Directory for the results.  [default: build/NAME]",
 )  # fmt: skip
 @graph_options
@@ -53,10 +53,10 @@ def command(
     if not names:
         _list_passes()
         return
+    directory = directory or build_directory(graph.name)
     rewrite = rewrite_with(graph, names)
     state = loaded_state(graph, weights, keymap)
     print_rewrite(graph, rewrite)
-    directory = directory or build_directory(graph.name)
     for path in write_results(graph, rewrite, state, directory, f"{graph.name}_optimized", "fast"):
         click.echo(f"wrote {path}")
     if verified and not verify_passes(graph, rewrite, state):

@@ -11,7 +11,7 @@ import click
 from archc.analyses.figures import shape_text
 from archc.cli.console import print_json
 from archc.cli.extras import needs_torch
-from archc.cli.files import write_file
+from archc.cli.files import OutputPath, write_file
 from archc.cli.options import format_option, graph_options, load_graph, parse_keyword, spec_argument
 from archc.diagnostics import NOWHERE, ArchError, Diagnostic
 
@@ -46,7 +46,7 @@ checkpoints of the other one. Exit 1 where the two are not equal."""
 )  # fmt: skip
 @graph_options
 @click.option(
-    "--save-keymap", "keymap", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    "--save-keymap", "keymap", type=OutputPath(), metavar="FILE",
     help="Write the other network's checkpoint keys and ours, as JSON.",
 )  # fmt: skip
 @format_option

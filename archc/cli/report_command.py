@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from archc.cli.files import write_file
+from archc.cli.files import OutputPath, announce, write_file
 from archc.cli.options import complete_spec, graph_options, load_graph
 
 EPILOG = """\b
@@ -25,7 +25,7 @@ depth and the spec; several networks are compared. It needs no network and works
 @click.option(
     "-o",
     "output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputPath(),
     required=True,
     help="FILE.html to write.",
 )
@@ -44,3 +44,4 @@ def command(
         raise click.UsageError(f"-o {output}: the name must end in .html")
     page = report([load_graph(spec, params, input_, sample) for spec in specs])
     write_file(output, page)
+    announce(output)

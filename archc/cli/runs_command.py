@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from archc.cli.console import print_json, print_table
-from archc.cli.files import write_file
+from archc.cli.files import OutputPath, write_file
 from archc.cli.options import format_option
 from archc.cli.training import training_problems
 
@@ -26,13 +26,13 @@ The picture needs matplotlib: pip install 'archc[report]'."""
 @click.option(
     "--plot",
     "picture",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputPath(),
     help="Draw the curves to a PNG, SVG or PDF.",
 )
 @click.option(
     "--html",
     "page",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputPath(),
     help="Write the table and the curves to one page.",
 )
 @format_option

@@ -13,7 +13,7 @@ import click
 
 from archc.analyses.figures import short
 from archc.cli.console import coloured, print_json, print_table, warn
-from archc.cli.files import write_file
+from archc.cli.files import OutputPath, write_file
 from archc.cli.options import call_options, complete_spec, format_option
 
 if TYPE_CHECKING:
@@ -68,9 +68,7 @@ def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--n", "number", type=click.IntRange(min=1), default=1, show_default=True, help="Networks wanted."
 )
 @request_options
-@click.option(
-    "-o", "directory", type=click.Path(file_okay=False, path_type=Path), help="Write the population."
-)
+@click.option("-o", "directory", type=OutputPath("directory"), help="Write the population.")
 @click.option("--expand", is_flag=True, help="Write specs flat: no blocks, no imports.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option(

@@ -9,7 +9,7 @@ import click
 
 from archc.analyses.figures import short
 from archc.cli.console import print_json, print_table
-from archc.cli.files import write_file
+from archc.cli.files import OutputPath, write_file
 from archc.cli.options import complete_spec, format_option
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ wins. From Python, archc.spaces.scaling.search takes any function."""
     "--step", type=click.FloatRange(0.01, 0.5), default=0.05, show_default=True, help="Of that grid."
 )
 @click.option("--grid", is_flag=True, help="Count every network of a small design space.")
-@click.option("-o", "output", type=click.Path(dir_okay=False, path_type=Path), help="Write the scaled spec.")
+@click.option("-o", "output", type=OutputPath(), help="Write the scaled spec.")
 @format_option
 def command(
     spec: str,

@@ -9,7 +9,7 @@ import click
 
 from archc.cli.console import command_line, print_diagnostics, print_json, print_table, warn
 from archc.cli.extras import needs_torch
-from archc.cli.files import write_file
+from archc.cli.files import OutputPath, write_file
 from archc.cli.one_shot import search_one_shot
 from archc.cli.options import format_option, parse_parameter
 from archc.cli.sample_command import request_options, space_argument
@@ -156,16 +156,15 @@ several objectives. The same command goes on where a search was stopped, killed 
     "--best", "number", type=click.IntRange(min=1), default=3, show_default=True, help="Specs to write."
 )
 @request_options
-@click.option(
-    "-o", "directory", type=click.Path(file_okay=False, path_type=Path), help="Write what is found."
-)
+@click.option("-o", "directory", type=OutputPath("directory"), help="Write what is found.")
 @format_option
 def command(**given: Any) -> None:
     """Search a design space for good networks."""
-    from archc.search.strategies import ONE_SHOT
+    from archc.search.strategies import ONE_SHOT, check_name
     from archc.search.strategy import SearchError
 
     try:
+        check_name(given["strategy"])
         with needs_torch("training networks"):
             if given["strategy"] in ONE_SHOT:
                 search_one_shot(click.get_current_context(), given, changes_of(given))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archc.cli.console import print_diagnostics, print_json, print_table
+from archc.cli.files import OutputPath
 from archc.cli.options import format_option, graph_options, load_graph, measuring, spec_argument
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ in that state, on standard normal input."""
     help="Measure on independent pixels, or on channels of one value, which pooling leaves alone.",
 )  # fmt: skip
 @click.option(
-    "--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    "--plot", type=OutputPath(), metavar="FILE",
     help="Draw the signal propagation plot (.svg, .png, .pdf).",
 )  # fmt: skip
 @format_option

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from archc.cli.edf_command import load_rows
-from archc.cli.files import write_file
+from archc.cli.files import OutputPath, write_file
 
 EPILOG = """\b
 Examples:
@@ -27,7 +27,7 @@ The PNGs need matplotlib: pip install 'archc[report]'."""
 @click.option(
     "-o",
     "directory",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OutputPath("directory"),
     default=Path("space_report"),
     show_default=True,
     help="Directory for the results.",

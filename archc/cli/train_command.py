@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from archc.cli.console import print_table, warn
+from archc.cli.files import OutputPath
 from archc.cli.options import call_options, spec_argument
 from archc.cli.training import describe, describe_data, training_problems
 
@@ -48,7 +49,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 @click.option(
     "-o",
     "directory",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OutputPath("directory"),
     help="Directory of the run.  [default: runs/NAME-RECIPE]",
 )
 @click.option("--set", "changes", multiple=True, metavar="A.B=V", help="Change a recipe's key; repeatable.")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from archc.cli.console import complain, print_json, print_table, warn
+from archc.cli.files import OutputPath
 from archc.cli.options import call_options, format_option, spec_argument
 from archc.cli.training import training_problems
 
@@ -38,13 +39,11 @@ diverges is ranked last, and not tried again. --plot draws a heat map, and needs
 @click.option(
     "-o",
     "directory",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OutputPath("directory"),
     help="[default: runs/NAME-RECIPE-tune]",
 )
 @click.option("--set", "changes", multiple=True, metavar="A.B=V", help="Change a recipe's key; repeatable.")
-@click.option(
-    "--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), help="A heat map of two axes."
-)
+@click.option("--plot", "picture", type=OutputPath(), help="A heat map of two axes.")
 @click.option("--device", default="", metavar="NAME", help="cpu, cuda, …  [default: what there is]")
 @call_options
 @format_option

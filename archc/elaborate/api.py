@@ -115,6 +115,14 @@ def _elaborate(
     )  # fmt: skip
 
 
+def no_arch(name: str) -> Diagnostic:
+    """What is said of a file without an arch."""
+    return Diagnostic(
+        "E0501", f"{name} declares no arch", Span(Source(name, ""), 0, 0),
+        help=("a spec holds at least one `arch name() { … }`",),
+    )  # fmt: skip
+
+
 def main_name(module: Module) -> str:
     """What a file means when no name is given: the arch named like the file, else the only or last one.
 
@@ -129,12 +137,7 @@ def main_name(module: Module) -> str:
     for candidates in (buildable, [n for n in names if n not in archs], archs):
         if candidates:
             return candidates[0]
-    raise Failure(
-        Diagnostic(
-            "E0501", f"{module.source.name} declares no arch", Span(Source(module.source.name, ""), 0, 0),
-            help=("a spec holds at least one `arch name() { … }`",),
-        )
-    )  # fmt: skip
+    raise Failure(no_arch(module.source.name))
 
 
 def _buildable(declaration: Any) -> bool:
@@ -147,7 +150,10 @@ def check(spec: str | Path) -> list[Diagnostic]:
         module, name = library().locate(str(spec))
     except ArchError as error:
         return list(error.diagnostics)
-    return check_module(module, name)
+    found = check_module(module, name)
+    if not found and not module.tree.statements:  # one of blocks alone is for others to import
+        return [no_arch(module.source.name)]
+    return found
 
 
 def check_text(text: str, name: str = "<text>") -> list[Diagnostic]:

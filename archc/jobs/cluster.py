@@ -84,16 +84,19 @@ class RayCluster:
     def run(
         self, function: Callable[[Item], Result], items: Iterable[Item]
     ) -> Iterator[Outcome[Item, Result]]:
-        source, given = iter(items), 0
-        while True:
-            while given < self.workers and (batch := list(_take(source))):
-                self.submit(function, batch[0])
-                given += 1
-            if not given:
-                return
-            for _, outcome in self.finished():
-                given -= 1
-                yield outcome
+        source = iter(items)
+        working: dict[Any, Item] = {}
+        try:
+            while True:
+                while len(working) < self.workers and (batch := list(_take(source))):
+                    working[self._task.remote(function, batch[0])] = batch[0]
+                if not working:
+                    return
+                for reference in self._ray.wait(list(working), num_returns=1)[0]:
+                    yield self._outcome(reference, working.pop(reference))
+        finally:
+            for reference in working:
+                self._ray.cancel(reference, force=True)
 
     def submit(self, function: Callable[[Item], Any], item: Item) -> int:
         self._tickets += 1

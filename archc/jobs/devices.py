@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 
+from archc.train.machine import cores
+
 
 def environments(workers: int, device: str = "", each: int = 1) -> list[dict[str, str]]:
     """Environment variables for workers, to be taken in turn: with fewer accelerators than workers, several share one.
 
     each: accelerators of one worker. device: as `archc train` takes it; default: accelerators where there are any.
     """
-    shared = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(max(1, _cores() // workers))}
+    shared = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(max(1, cores() // workers))}
     if device not in ("", "cuda"):
         return [shared]
     from archc.train.accelerators import visible
@@ -18,7 +20,3 @@ def environments(workers: int, device: str = "", each: int = 1) -> list[dict[str
     names = visible()
     groups = [names[i : i + each] for i in range(0, len(names) - each + 1, each)]
     return [{**shared, "CUDA_VISIBLE_DEVICES": ",".join(group)} for group in groups] or [shared]
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

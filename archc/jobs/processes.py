@@ -47,6 +47,7 @@ class LocalProcesses:
         self._context = get_context("spawn")
         self._tickets = 0
         self._submitted: dict[int, Any] = {}
+        self._done: list[tuple[int, Outcome[Any, Any]]] = []
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         done: dict[int, Result] = {}
@@ -70,7 +71,8 @@ class LocalProcesses:
             yield outcome
 
     def submit(self, function: Callable[[Item], Any], item: Item) -> int:
-        slot = self._free_slot()
+        while (slot := self._free_slot()) is None and len(self._submitted) < self.workers:
+            self._collect()  # those at work were given up
         if slot is None:
             raise RuntimeError(f"all {self.workers} workers are busy")
         ticket = self._give(slot, function, item)
@@ -78,12 +80,16 @@ class LocalProcesses:
         return ticket
 
     def finished(self) -> list[tuple[int, Outcome[Any, Any]]]:
-        found: list[tuple[int, Outcome[Any, Any]]] = []
-        while self._submitted and not found:
-            for ticket, result, error in self._answers():
-                if ticket in self._submitted:  # others were given up by whoever asked
-                    found.append((ticket, Outcome(self._submitted.pop(ticket), result, error)))
-        return found
+        while self._submitted and not self._done:
+            self._collect()
+        done, self._done = self._done, []
+        return done
+
+    def _collect(self) -> None:
+        """Waits for answers, and keeps those to calls that were submitted: others were given up by whoever asked."""
+        for ticket, result, error in self._answers():
+            if ticket in self._submitted:
+                self._done.append((ticket, Outcome(self._submitted.pop(ticket), result, error)))
 
     def _each(
         self, function: Callable[[Item], Result], items: Iterable[Item], may_take: Callable[[int], bool]
@@ -100,7 +106,7 @@ class LocalProcesses:
                 else:
                     working[self._give(slot, function, following[1])] = following
                     taken += 1
-            if not working:
+            if not working and not more:
                 return
             for ticket, result, error in self._answers():
                 if ticket in working:  # others were given up by whoever asked
@@ -118,6 +124,7 @@ class LocalProcesses:
         try:
             worker.pipe.send((function, item))
         except OSError:  # it died idle
+            worker.pipe.close()
             worker = self._start(slot)
             worker.pipe.send((function, item))
         self._tickets += 1
@@ -149,6 +156,7 @@ class LocalProcesses:
             except Exception as failure:  # an answer that this process cannot make sense of
                 result, error = None, failure
             if isinstance(error, WorkerLost | Unfit):
+                worker.pipe.close()
                 self._slots[slot] = None
             yield ticket, result, error
 

@@ -17,7 +17,8 @@ class Ramp:
         for parent in list(module.modules()):
             for name, part in list(parent.named_children()):
                 if type(part).__name__ == "DropPath":  # every emitted source has a class of its own
-                    setattr(parent, name, RampedDropPath(float(part.rate), bool(part.rescale), self.share))  # type: ignore[arg-type]  # plain attributes
+                    rate, rescale = float(part.rate), bool(part.rescale)  # type: ignore[arg-type]  # plain attributes
+                    setattr(parent, name, RampedDropPath(rate, rescale, self.share))
 
     def at(self, step: int, steps: int) -> None:
         """Sets the rates of a step: 0 at the first, what the spec says past the last."""

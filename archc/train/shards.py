@@ -1,7 +1,8 @@
 """A module over several processes: whole in each (DDP), or cut among them (FSDP2).
 
-Sharded tensors are DTensors, beside plain ones. Weights are cut along their first dimension, so that a filter is whole in one process; what a sum over a
-whole tensor needs is added up over the processes here. Plain tensors take the path they take without shards.
+Sharded tensors are DTensors, beside plain ones. Weights are cut along their first dimension, so that a filter is whole
+in one process; what a sum over a whole tensor needs is added up over the processes here. Plain tensors take the path
+they take without shards.
 """
 
 from __future__ import annotations

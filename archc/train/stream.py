@@ -25,6 +25,7 @@ from torch.utils.data import Dataset as TorchDataset
 from archc.train.datasets import Stream, check_unreadable
 from archc.train.decoding import Unreadable, decode
 from archc.train.faults import DataError
+from archc.train.machine import cores
 from archc.train.seeds import seed_of
 
 UNIT = 32
@@ -165,8 +166,7 @@ def workers_of(asked: int) -> int:
     """How many processes decode for this rank, -1 being one for each core but one, among the ranks here."""
     if asked >= 0:
         return asked
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    own = cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    own = cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     return max(1, min(MOST_WORKERS, own - 1))
 
 

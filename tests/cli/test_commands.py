@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -79,11 +80,20 @@ def test_emit_prints_or_writes_the_same_source(run: Run, toy: str, workplace: Pa
     code, out, _ = run("emit", toy)
     assert code == 0
     compile(out, "toy.py", "exec")
-    assert run("emit", toy, "-o", "out/toy.py")[:2] == (0, "")
+    size = f"{len(out.encode()) / 1e3:.1f} kB"
+    assert run("emit", toy, "-o", "out/toy.py") == (0, "", f"wrote out/toy.py ({size})\n")
     assert (workplace / "out/toy.py").read_text() == out
 
 
 # ---------------------------------------------------------------- check, explain, fmt
+
+
+@pytest.mark.parametrize("text", ["", "# to be written\n"])
+def test_an_empty_file_is_an_error_of_every_command(run: Run, workplace: Path, text: str) -> None:
+    (workplace / "empty.arch").write_text(text)
+    for command in ("check", "count", "build"):
+        code, _, err = run(command, "empty.arch")
+        assert code == 1 and "error[E0501]: empty.arch declares no arch" in err
 
 
 def test_check_of_sound_specs_exits_0(run: Run, toy: str) -> None:
@@ -231,7 +241,9 @@ def test_build_without_graphviz_leaves_the_drawing_out(
     ("name", "magic"), [("t.svg", b"<?xml"), ("t.png", b"\x89PNG"), ("t.pdf", b"%PDF"), ("t.dot", b"digraph")]
 )
 def test_draw_writes_every_format(run: Run, toy: str, workplace: Path, name: str, magic: bytes) -> None:
-    assert run("draw", toy, "-o", name, "--level", "block") == (0, "", "")
+    code, out, err = run("draw", toy, "-o", name, "--level", "block")
+    assert (code, out) == (0, "")
+    assert re.fullmatch(rf"wrote {name} \([\d.]+ kB\)\n", err)
     assert (workplace / name).read_bytes().startswith(magic)
 
 

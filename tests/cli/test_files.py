@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
+import click
 import pytest
 
-from archc.cli.files import OutputError, build_directory, write_file
+from archc.cli.files import OutputError, OutputPath, build_directory, check_writable, write_file
+from archc.cli.main import cli
 
 
 def test_replaces_a_file_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -85,3 +89,49 @@ def test_the_default_directory_may_not_be_a_symlink(
     Path(linked).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OutputError, match="symbolic link"):
         build_directory("toy")
+
+
+def test_what_can_be_written_is_told_before_and_nothing_stays(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new" / "deeper" / "out")
+    check_writable(tmp_path / "new", directory=True)
+    check_writable(tmp_path, directory=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_written_is_told_before(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to("nowhere")
+    for path in (tmp_path / "file" / "out", tmp_path / "link", Path("/proc/out")):
+        with pytest.raises(OutputError, match=r"cannot write|symbolic link"):
+            check_writable(path)
+    for path in (tmp_path / "file" / "deeper", Path("/proc/out")):
+        with pytest.raises(OutputError, match="cannot write"):
+            check_writable(path, directory=True)
+
+
+def written_to(command: click.Command) -> list[click.Parameter]:
+    """The parameters of a command that a result is written to: by their names."""
+    names = {"-o", "--plot", "--html", "--save-keymap"}
+    return [p for p in command.params if names.intersection(p.opts)]
+
+
+@pytest.mark.parametrize("name", cli.list_commands(click.Context(cli)))
+def test_every_output_is_looked_at_before_the_work(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    for parameter in written_to(command):
+        assert isinstance(parameter.type, OutputPath), f"{name} {parameter.opts}"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("export", "resnet50", "--to", "onnx", "-o", "/proc/x.onnx"),
+        ("search", "regnetx", "--strategy", "random", "-o", "/proc/x"),
+        ("search", "regnetx", "--strategy", "single"),
+    ],
+)
+def test_what_is_plainly_wrong_is_told_before_torch_is_imported(words: tuple[str, ...]) -> None:
+    code = "import sys; from archc.cli.main import main; print(main(sys.argv[1:]), 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "1 False", done.stdout + done.stderr

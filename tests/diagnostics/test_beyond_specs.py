@@ -123,6 +123,13 @@ def test_a_file_of_blocks_is_no_network(tmp_path: Path) -> None:
     assert refusal(path).code == "E0501"
 
 
+@pytest.mark.parametrize("text", ["", "\n", "# to be written\n", '"""A network."""\n'])
+def test_a_file_that_declares_nothing(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path, net=text)
+    assert [d.code for d in check(path)] == ["E0501"]
+    assert refusal(path).code == "E0501"
+
+
 def test_an_open_choice_names_what_it_may_be(tmp_path: Path) -> None:
     space = "arch net(width: int in 8..=64 step 8) {\n  input 3 x 8 x 8\n  stem conv(width, 3)\n}\n"
     path = write(tmp_path, net=space)

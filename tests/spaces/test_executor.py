@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from archc.jobs.cluster import RayCluster
 from archc.jobs.devices import environments
 from archc.jobs.executor import Executor, InProcess, Unfit, WorkerLost
 from archc.jobs.processes import LocalProcesses, local
@@ -17,6 +21,11 @@ def square(number: int) -> int:
     if number == 13:
         raise ValueError("unlucky")
     return number * number
+
+
+def rested(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
 
 
 def where(_: int) -> int:
@@ -68,6 +77,63 @@ def test_endless_items_are_taken_as_needed(executor: Executor) -> None:
     assert [next(results) for _ in range(3)] == [400, 441, 484]
     # what was given up does not turn up in what is asked next
     assert list(executor.map(square, range(5))) == [0, 1, 4, 9, 16]
+
+
+def test_what_was_given_up_is_not_what_is_asked_next() -> None:
+    with LocalProcesses(1) as executor:
+        slow = executor.run(rested, [0.2, 0.1, 0.1])
+        assert next(slow).item == 0.2
+        slow.close()  # the worker goes on with the second
+        assert [o.result for o in executor.run(square, [5, 6])] == [25, 36]
+        slow = executor.run(rested, [0.0, 0.2])
+        next(slow)
+        ticket = executor.submit(square, 7)
+        assert [(t, o.result) for t, o in executor.finished()] == [(ticket, 49)]
+
+
+def test_a_worker_that_dies_idle_is_replaced_and_its_pipe_closed() -> None:
+    with LocalProcesses(1) as executor:
+        (first,) = executor.map(where, [0])
+        lost = executor._slots[0]
+        assert lost is not None
+        os.kill(first, signal.SIGKILL)
+        lost.process.join()
+        assert next(executor.map(where, [0])) != first
+        assert lost.pipe.closed
+
+
+class OneByOne:
+    """As much of Ray as an executor asks for: calls are done when they are waited for."""
+
+    def __init__(self) -> None:
+        self.cancelled: list[Any] = []
+        self.exceptions = SimpleNamespace(**{
+            name: type(name, (Exception,), {})
+            for name in ("WorkerCrashedError", "NodeDiedError", "OutOfMemoryError", "RayTaskError", "RayError")
+        })  # fmt: skip
+
+    def remote(self, function: Any, item: Any) -> Any:
+        return (function, item)
+
+    def wait(self, references: list[Any], num_returns: int) -> tuple[list[Any], list[Any]]:
+        return references[:num_returns], references[num_returns:]
+
+    def get(self, reference: Any) -> Any:
+        return reference[0](reference[1])
+
+    def cancel(self, reference: Any, force: bool) -> None:
+        self.cancelled.append(reference[1])
+
+
+@pytest.mark.parametrize("method", ["map", "run"])
+def test_a_cluster_cancels_what_is_given_up(method: str) -> None:
+    ray, cluster = OneByOne(), RayCluster.__new__(RayCluster)
+    cluster.workers, cluster._ray, cluster._task, cluster._open = 3, ray, ray, {}
+    begun = getattr(cluster, method)(square, range(6))
+    next(begun)
+    begun.close()
+    assert ray.cancelled == [1, 2]
+    assert cluster._open == {} and cluster.finished() == []
 
 
 def test_one_worker_is_this_process() -> None:

@@ -38,10 +38,7 @@ def make(
     """The strategy of that name. options: its own, as `parameters` tells. Raises SearchError."""
     if name in ONE_SHOT:
         raise SearchError(f"{name} trains one supernet: call archc.search.oneshot.run.search")
-    if name not in STRATEGIES:
-        names = (*STRATEGIES, *ONE_SHOT)
-        hint = did_you_mean(name, names) or (f"there are {', '.join(names)}",)
-        raise SearchError(f"no strategy {name!r}: {hint[0]}")
+    check_name(name)
     if objectives > 1 and name not in SEVERAL:
         raise SearchError(
             f"{name} follows one objective, and {objectives} are given: take nsga2, or make one of them, such as "
@@ -59,6 +56,14 @@ def make(
             raise SearchError(f"{name}: {key} is {type(known[key]).__name__}, not {value!r}")
     made: Strategy = _class(name)(choices, seed, objectives, **given)
     return made
+
+
+def check_name(name: str) -> None:
+    """Raises SearchError where there is no strategy of that name, one-shot ones counted."""
+    names = (*STRATEGIES, *ONE_SHOT)
+    if name not in names:
+        hint = did_you_mean(name, names) or (f"there are {', '.join(names)}",)
+        raise SearchError(f"no strategy {name!r}: {hint[0]}")
 
 
 def parameters(name: str) -> dict[str, Any]:
