@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from archc.search.objectives import Objective
 from archc.search.outcome import best, eligible
 from archc.search.trial import Trial
-from archc.spaces.plots import new_figure, saved
+from archc.spaces.plots import name_axes, new_figure, saved
 
 
 def front_figure(trials: Sequence[Trial], objectives: Sequence[Objective]) -> bytes:
@@ -25,8 +25,7 @@ def front_figure(trials: Sequence[Trial], objectives: Sequence[Objective]) -> by
     found = sorted(best(trials, len(trials)), key=lambda t: second.shown(t.scores[1]))
     axis.plot(*points(eligible(trials)), ".", color="#9aa5b1", markersize=4, label="tried")
     axis.plot(*points(found), "o-", color="#d62728", markersize=4, linewidth=1, label="front")
-    axis.set_xlabel(second.metric)
-    axis.set_ylabel(first.metric)
+    name_axes(axis, second.metric, first.metric)
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8)
     return saved(made, "png")

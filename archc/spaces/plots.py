@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from itertools import cycle
 from typing import Any
 
 from archc.diagnostics import NOWHERE, ArchError, Diagnostic
 from archc.spaces.edf import Edf
 from archc.spaces.report import Studied
 
+COUNTS = ("macs", "params", "activations", "flops")
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#e377c2")
 
 
@@ -30,13 +32,14 @@ def study_figures(studied: Sequence[Studied], column: str) -> dict[str, bytes]:
     trained = [s for s in studied if s.edf is not None]
     if trained:
         figures["edf"] = edf_figure([s.edf for s in trained if s.edf is not None], column, "png")
-        figures["parameters"] = _parameters(trained, column)
+        if any(s.parameters for s in trained):
+            figures["parameters"] = _parameters(trained, column)
     figures["complexity"] = _complexity(studied)
     return figures
 
 
 def _edfs(axis: Any, found: Sequence[Edf], column: str) -> None:
-    for e, colour in zip(found, COLOURS * (1 + len(found) // len(COLOURS)), strict=False):
+    for e, colour in zip(found, cycle(COLOURS), strict=False):
         axis.step(
             e.errors, e.shares, where="post", color=colour, label=f"{e.name} [{e.errors[0]:.1f}|{e.mean:.1f}]"
         )
@@ -58,11 +61,12 @@ def _parameters(studied: Sequence[Studied], column: str) -> bytes:
     for axis in list(axes.flat)[len(names) :]:
         axis.set_visible(False)
     for axis, name in zip(axes.flat, names, strict=False):
-        for s, colour in zip(studied, COLOURS, strict=False):
+        for s, colour in zip(studied, cycle(COLOURS), strict=False):
             points = [(row[name], error) for row, error in s.errors if type(row.get(name)) in (int, float)]
             if not points:
                 continue
-            axis.plot([p[0] for p in points], [p[1] for p in points], ".", color=colour, markersize=4)
+            xs, ys = zip(*points, strict=True)
+            axis.plot(xs, ys, ".", color=colour, markersize=4, label=s.name)
             best = s.parameters.get(name)
             if best is not None:
                 axis.axvspan(best.low, best.high, color=colour, alpha=0.12, linewidth=0)
@@ -70,6 +74,8 @@ def _parameters(studied: Sequence[Studied], column: str) -> bytes:
         axis.set_xlabel(name, fontsize=8)
         axis.set_ylabel(column, fontsize=8)
         axis.tick_params(labelsize=7)
+    if len(studied) > 1:
+        axes[0][0].legend(fontsize=7)
     return saved(figure, "png")
 
 
@@ -78,7 +84,7 @@ def _complexity(studied: Sequence[Studied]) -> bytes:
     figure = new_figure(1, 8, 3.6)
     axes: Any = figure.subplots(1, 2)
     for axis, name in zip(axes, ("activations", "params"), strict=True):
-        for s, colour in zip(studied, COLOURS, strict=False):
+        for s, colour in zip(studied, cycle(COLOURS), strict=False):
             axis.plot(
                 [r["macs"] for r in s.rows],
                 [r[name] for r in s.rows],
@@ -87,11 +93,21 @@ def _complexity(studied: Sequence[Studied]) -> bytes:
                 label=s.name,
                 markersize=4,
             )
-        axis.set_xlabel("macs")
-        axis.set_ylabel(name)
+        name_axes(axis, "macs", name)
         axis.grid(alpha=0.3)
     axes[0].legend(fontsize=8)
     return saved(figure, "png")
+
+
+def name_axes(axis: Any, across: str, up: str) -> None:
+    """Names both axes; counts of a network are written as `20M`."""
+    from matplotlib.ticker import EngFormatter
+
+    axis.set_xlabel(across)
+    axis.set_ylabel(up)
+    for name, side in ((across, axis.xaxis), (up, axis.yaxis)):
+        if name in COUNTS:
+            side.set_major_formatter(EngFormatter(sep=""))
 
 
 def new_figure(rows: int, width: float, height: float) -> Any:

@@ -88,7 +88,8 @@ def plot(runs: list[RunLine], path: Path) -> None:
         right.plot(*_columns(run.curve("eval_accuracy")), color=colour, marker=".")
         right.plot(*_columns(run.curve("ema_accuracy")), color=colour, linestyle="--")
     left.set(xlabel="epoch", ylabel="training loss")
-    right.set(xlabel="epoch", ylabel="held-out accuracy")
+    dashed = " (dashed: averaged weights)" if any(run.curve("ema_accuracy") for run in runs) else ""
+    right.set(xlabel="epoch", ylabel=f"held-out accuracy{dashed}")
     losses = [value for run in runs for _, value in run.curve("loss")]
     if losses and 0 < 50 * min(losses) < max(losses):
         left.set_yscale("log")

@@ -94,13 +94,15 @@ def heat_map(axes: Sequence[Axis], accuracies: dict[str, float | None], path: Pa
     names = iter(cells(axes))
     rows = [[accuracies.get(next(names).name) for _ in across.values] for _ in down.values]
     grid = [[float("nan") if a is None else a for a in row] for row in rows]
+    known = [accuracy for row in rows for accuracy in row if accuracy is not None]
+    # where black and white are equally legible on viridis
+    middle = min(known) + 0.43 * (max(known) - min(known)) if known else 0
     plot.imshow(grid, cmap="viridis", aspect="auto")
     for y, row in enumerate(rows):
         for x, accuracy in enumerate(row):
             text = "diverged" if accuracy is None else f"{accuracy:.2%}"
-            plot.text(
-                x, y, text, ha="center", va="center", color="white", backgroundcolor="#0006", fontsize="small"
-            )
+            colour = "white" if accuracy is not None and accuracy <= middle else "black"
+            plot.text(x, y, text, ha="center", va="center", color=colour, fontsize="small")
     plot.set(xlabel=across.key, ylabel=down.key)
     plot.set_xticks(range(len(across.values)), across.values)
     plot.set_yticks(range(len(down.values)), down.values)

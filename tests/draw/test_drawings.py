@@ -21,7 +21,7 @@ from archc.backends.graphviz_process import run_dot
 from archc.backends.svg_file import DARK_LINE, DARK_PANEL, DARK_TEXT
 from archc.diagnostics import ArchError
 from archc.ir.graph import Graph
-from tests.draw.support import DRAWN, LEVELS, tags, texts
+from tests.draw.support import DRAWN, LEVELS, contrast, tags, texts
 from tests.graphs import GraphBuilder, conv, resnet, unet
 
 
@@ -290,18 +290,6 @@ def test_what_graphviz_refuses_is_reported() -> None:
         run_dot("digraph { a -> ", "svg")
     assert [d.code for d in caught.value.diagnostics] == ["E0702"]
     assert "syntax error" in caught.value.diagnostics[0].message
-
-
-def _luminance(colour: str) -> float:
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(first: str, second: str) -> float:
-    """Contrast ratio, 1 to 21 (WCAG 2.2)."""
-    high, low = sorted((_luminance(first), _luminance(second)), reverse=True)
-    return (high + 0.05) / (low + 0.05)
 
 
 def test_palette_is_legible_on_white_and_on_dark_pages() -> None:
