@@ -1,10 +1,12 @@
-"""The progress of a run: a live bar on a terminal; elsewhere a line for each evaluation, and now and then."""
+"""The progress of a run: a live bar on a terminal; elsewhere a line for each evaluation, and after each silence."""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,6 +16,10 @@ from archc.cli.console import coloured
 
 SILENCE = 30.0
 """Seconds after which a line of the log is printed where there is no bar."""
+FIRST, LONGEST = 10.0, 300.0
+"""Seconds of silence after which a run first says where it is, and at most."""
+REDRAW = 0.2
+"""Seconds between steps that a bar shows."""
 
 
 class Bar(ABC):
@@ -42,19 +48,35 @@ class Bar(ABC):
 
 
 class Progress(Bar):
-    """Of a run; `show` takes the lines of the log with what the clock adds."""
+    """Of a run: `beat` takes what it is at, `show` the lines of the log with what the clock adds.
 
-    def __init__(self, steps: int, *, shown: bool) -> None:
+    Where there is no bar, a run that says nothing for a while is reported by a thread of its own, as a step may be long.
+    """
+
+    def __init__(self, *, shown: bool) -> None:
         super().__init__(shown)
-        self._steps = steps
-        self._begun = False
+        self.steps = 0
+        self._pace = Pace()
+        self._drawn = 0.0
         self._said = time.monotonic()
+        self._over = threading.Event()
+        self._reporter = threading.Thread(target=self._report, daemon=True)
 
     def __enter__(self) -> Self:
         super().__enter__()
-        if self._bar:  # without a length, until the first line of the log
-            self._task = self._bar.add_task("the first steps", total=None)
+        if self._bar:  # without a length, until the first step begins
+            self._task = self._bar.add_task("getting ready", total=None)
+        elif self._shown:
+            self._reporter.start()
         return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        if self._reporter.ident is not None:
+            self._reporter.join()
+        super().__exit__(kind, error, trace)
 
     def _made(self) -> Any:
         from rich import progress
@@ -68,22 +90,79 @@ class Progress(Bar):
             console=Console(stderr=True), expand=True,
         )  # fmt: skip
 
+    def beat(self, step: int, doing: str) -> None:
+        """Takes in that so many steps are done, and what is done now: see trainer.Beat."""
+        if not self._shown:
+            return
+        begins, changes = not self._pace.doing, doing != self._pace.doing
+        self._pace = self._pace.at(step, doing)
+        if self._bar and begins:  # anew: the steps of a resumed run took no time
+            self._bar.remove_task(self._task)
+            self._task = self._bar.add_task("the first steps", total=self.steps, completed=step)
+        elif self._bar and (changes or time.monotonic() - self._drawn > REDRAW):
+            self._bar.update(self._task, completed=step)
+            self._drawn = time.monotonic()
+
     def show(self, line: dict[str, Any]) -> None:
         """Takes in one line of the log."""
         if not self._shown:
             return
         text = describe_line(line)
-        if self._bar and not self._begun:  # anew: the steps of a resumed run took no time
-            self._bar.remove_task(self._task)
-            self._task = self._bar.add_task(text, total=self._steps, completed=line["step"])
-            self._begun = True
-        elif self._bar and "loss" in line:
+        if self._bar and "loss" in line:
             self._bar.update(self._task, completed=line["step"], description=text)
         if self._bar and "eval_accuracy" in line:
             self._bar.console.print(text, highlight=False)
         elif not self._bar and ("eval_accuracy" in line or time.monotonic() - self._said > SILENCE):
-            click.echo(text, err=True)
-            self._said = time.monotonic()
+            self._say(text)
+
+    def _say(self, text: str) -> None:
+        click.echo(text, err=True)
+        self._said = time.monotonic()
+
+    def _report(self) -> None:
+        """Says where the run is after a silence, each time a longer one, until the run is over."""
+        wait = FIRST
+        while not self._over.wait(max(0.0, self._said + wait - time.monotonic())):
+            if time.monotonic() >= self._said + wait:
+                self._say(self._pace.describe(self.steps))
+                wait = min(2 * wait, LONGEST)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Where a run is: what is done since `since`, and that from step `first`, begun at `begun`, it came to `step` then."""
+
+    step: int = 0
+    doing: str = ""
+    since: float = field(default_factory=time.monotonic)
+    first: int = 0
+    begun: float = 0.0
+
+    def at(self, step: int, doing: str) -> Pace:
+        """What it is now."""
+        now = time.monotonic()
+        return Pace(step, doing, now, *((self.first, self.begun) if self.doing else (step, now)))
+
+    def describe(self, steps: int) -> str:
+        """In words, with what is left at the pace so far."""
+        here = duration(time.monotonic() - self.since)
+        if not self.doing:
+            return f"getting ready, {here} so far"
+        done = self.step - self.first
+        if self.doing != "training":
+            return f"step {self.step:,} of {steps:,} · {self.doing}, {here} so far"
+        if not done:
+            return f"the first of {steps - self.first:,} steps, {here} so far"
+        each = (self.since - self.begun) / done
+        left = duration(each * (steps - self.step))
+        return f"step {self.step:,} of {steps:,} · {each:.2g} s a step · some {left} left"
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `12 min`, `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def describe_line(line: dict[str, Any]) -> str:

@@ -115,13 +115,14 @@ def _one(
     from archc.train.prepare import prepare
     from archc.train.session import run
 
-    prepared = prepare(spec, recipe, params, input_)
-    if group.leads:
-        describe_data(prepared)
     logged = 0
-    steps = round(recipe.epochs * (len(prepared.data.train) // recipe.data.batch))
     with ExitStack() as stack:
-        watchers = [stack.enter_context(Progress(steps, shown=group.leads)).show]
+        progress = stack.enter_context(Progress(shown=group.leads))
+        prepared = prepare(spec, recipe, params, input_)
+        if group.leads:
+            describe_data(prepared)
+        progress.steps = round(recipe.epochs * (len(prepared.data.train) // recipe.data.batch))
+        watchers = [progress.show]
         if tensorboard and group.leads:
             watchers.append(stack.enter_context(_board(place / "tensorboard")).write)
 
@@ -132,8 +133,9 @@ def _one(
                 watcher(line)
 
         found = run(
-            prepared.graph, recipe, prepared.data, place, group, resume=resume, watch=watch, warn=warn
-        )
+            prepared.graph, recipe, prepared.data, place, group, resume=resume, watch=watch, beat=progress.beat,
+            warn=warn,
+        )  # fmt: skip
     if group.leads:
         before = "finished before: " * (not logged)
         click.echo(

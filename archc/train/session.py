@@ -27,7 +27,7 @@ from archc.train.ranks import Ranks
 from archc.train.recipe import Recipe, to_toml
 from archc.train.shards import gathered
 from archc.train.stream import lost
-from archc.train.trainer import Score, Trainer, Watch
+from archc.train.trainer import Beat, Score, Trainer, Watch, unheard
 
 Resume = Literal["auto", "never", "must"]
 
@@ -46,6 +46,7 @@ def run(
     resume: Resume = "auto",
     stop: Callable[[], bool] = lambda: False,
     watch: Watch = lambda line: None,
+    beat: Beat = unheard,
     warn: Any = lambda text: None,
     milestone: storage.Milestone = storage.passed,
 ) -> dict[str, Any]:
@@ -65,7 +66,7 @@ def run(
         with stopping() as asked:
             trainer = Trainer(
                 graph, recipe, data, directory, ranks, stop=lambda: asked.is_set() or stop(), watch=watch,
-                milestone=milestone,
+                beat=beat, milestone=milestone,
             )  # fmt: skip
             if ranks.leads:
                 directory.mkdir(parents=True, exist_ok=True)

@@ -78,6 +78,14 @@ Watch = Callable[[dict[str, Any]], None]
 """Called with every line of the log and what the clock adds to it."""
 
 
+Beat = Callable[[int, str], None]
+"""Called with the steps that are done, at every step, and what is done next: `training`, or something else in words."""
+
+
+def unheard(step: int, doing: str) -> None:
+    """A Beat that nobody listens to."""
+
+
 class Trainer:
     """One run in a directory. `train` runs it to its end; the attributes are what it consists of.
 
@@ -87,10 +95,10 @@ class Trainer:
     def __init__(
         self, graph: Graph, recipe: Recipe, data: Dataset, directory: Path, ranks: Ranks, *,
         stop: Callable[[], bool] = lambda: False, watch: Watch = lambda line: None,
-        milestone: storage.Milestone = storage.passed,
+        beat: Beat = unheard, milestone: storage.Milestone = storage.passed,
     ) -> None:  # fmt: skip
         self.graph, self.recipe, self.directory, self.ranks = graph, recipe, directory, ranks
-        self.stop, self.watch, self.milestone = stop, watch, milestone
+        self.stop, self.watch, self.beat, self.milestone = stop, watch, beat, milestone
         torch.manual_seed(seed_of(recipe.seed, "weights"))
         self.module = make_module(graph, recipe, ranks)
         self.ramp = Ramp(self.module, ranks.device) if recipe.schedule.drop_path == "linear" else None
@@ -183,6 +191,7 @@ class Trainer:
 
     def _run(self, save_every: int, eval_every: int) -> None:
         while self.step < self.steps:
+            self.beat(self.step, "training")
             self.milestone("before step")
             self._step()
             self.step += 1
@@ -315,6 +324,7 @@ class Trainer:
 
     def evaluate(self) -> dict[str, Score]:
         """Scores of the held-out examples: of the weights (`eval`), and of their average (`ema`)."""
+        self.beat(self.step, "looking at the held-out examples")
         scores = {"eval": self._score()}
         if self.average:
             with self.average.in_place_of(self.module):

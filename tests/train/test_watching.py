@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import builtins
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from archc.analyses.roofline import device, device_reported_as
 from archc.cli.main import main
-from archc.cli.progress import describe_line
+from archc.cli.progress import Pace, Progress, describe_line, duration
 from archc.train import clock
 from archc.train.board import Board
 from archc.train.clock import Clock, peak_of
 from archc.train.ranks import Ranks
-from tests.train.tiny import SPEC, tiny_graph, tiny_recipe
+from archc.train.trainer import Trainer
+from tests.train.tiny import SPEC, tiny_data, tiny_graph, tiny_recipe
 
 GPU = Ranks(0, 2, torch.device("cuda"))
 
@@ -65,6 +69,56 @@ def test_devices_are_known_by_the_names_of_their_drivers() -> None:
     assert found is not None
     assert found.name == device("a100").name
     assert device_reported_as("NVIDIA A100-SXM4-40GB") is None
+
+
+def test_a_pace_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("archc.cli.progress.time.monotonic", lambda: now)
+    pace = Pace(since=now)
+    now = 120.0
+    assert pace.describe(0) == "getting ready, 20 s so far"
+    pace = pace.at(50, "training")
+    now = 170.0
+    assert pace.describe(450) == "the first of 400 steps, 50 s so far"
+    pace = pace.at(51, "training").at(52, "training")
+    assert pace.describe(452) == "step 52 of 452 · 25 s a step · some 2.8 h left"
+    pace = pace.at(60, "looking at the held-out examples")
+    now = 350.0
+    assert pace.describe(450) == "step 60 of 450 · looking at the held-out examples, 3 min so far"
+    assert [duration(s) for s in (3.2, 89, 91, 5399, 5401)] == ["3 s", "89 s", "2 min", "90 min", "1.5 h"]
+
+
+def test_a_silent_run_is_reported_each_time_later(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("archc.cli.progress.FIRST", 0.02)
+    monkeypatch.setattr("archc.cli.progress.LONGEST", 0.04)
+    said = threading.Event()
+    with Progress(shown=True) as progress:
+        monkeypatch.setattr(progress, "_say", lambda text: (click.echo(text, err=True), said.set()))
+        progress.steps = 7
+        progress.beat(0, "training")
+        assert said.wait(10)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines and all(line == "the first of 7 steps, 0 s so far" for line in lines)
+    with Progress(shown=False) as progress:  # another rank
+        progress.beat(0, "training")
+        time.sleep(0.1)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_run_tells_of_every_step_and_evaluation(tmp_path: Path) -> None:
+    heard: list[tuple[int, str]] = []
+    graph, recipe = tiny_graph(tmp_path), tiny_recipe()
+    trainer = Trainer(
+        graph, recipe, tiny_data(recipe, graph), tmp_path / "run", Ranks(0, 1, torch.device("cpu")),
+        beat=lambda step, doing: heard.append((step, doing)),
+    )  # fmt: skip
+    trainer.start()
+    trainer.train()
+    steps = [step for step, doing in heard if doing == "training"]
+    assert steps == list(range(trainer.steps))
+    assert heard[-1] == (trainer.steps, "looking at the held-out examples")
 
 
 def test_a_line_of_the_log_in_words() -> None:
