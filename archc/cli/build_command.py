@@ -17,6 +17,7 @@ from archc.cli.options import (
     precision,
     precision_options,
     spec_argument,
+    weights_of,
     weights_options,
 )
 from archc.cli.passes_options import print_rewrite, rewrite_with, verify_passes
@@ -39,11 +40,13 @@ Examples:
   archc build resnet50 --weights theirs.safetensors --keymap resnet50.keys.json
   archc build resnet50 --deploy --weights trained.safetensors --verify
   archc build resnet50 --weights trained.safetensors --half
+  archc build runs/first --deploy --verify
 
 \b
 Writes NAME.py (torch source), NAME.json (the graph) and NAME.svg (a drawing); with --weights also
 NAME.safetensors, in the precision of --half or --bf16, in which --verify runs too. A checkpoint of
-another package needs a keymap, which `archc parity` makes.
+another package needs a keymap, which `archc parity` makes. Of a run of `archc train`, given as SPEC,
+network and weights are taken.
 
 \b
 --deploy writes the network for inference, as NAME_deploy: normalisations, standardised kernels and
@@ -89,6 +92,7 @@ def command(
     if runtime != "torch" and not deploy:
         raise click.UsageError("--runtime goes with --deploy")
     dtype = precision(half, bf16)
+    weights = weights_of(spec, weights)
     if dtype and not (weights or verified):
         raise click.UsageError("--half and --bf16 go with --weights or --verify")
     graph = load_graph(spec, params, input_, sample, expects=True)

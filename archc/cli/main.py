@@ -75,7 +75,8 @@ A first walk:
   archc explain E0312             what a message means
 
 \b
-SPEC is a file (mynet.arch), one declaration of a file (mynet.arch:small), or a library name (resnet50)."""
+SPEC is a file (mynet.arch), one declaration of a file (mynet.arch:small), or a library name (resnet50).
+Where a network is all that is needed, it is also the directory of a run (runs/first), or a NAME.json of `archc build`."""
 
 
 class LazyGroup(click.Group):

@@ -10,7 +10,7 @@ import click
 
 from archc.cli.build_command import loaded_state, write_results
 from archc.cli.files import OutputPath, build_directory
-from archc.cli.options import graph_options, load_graph, spec_argument, weights_options
+from archc.cli.options import graph_options, load_graph, spec_argument, weights_of, weights_options
 from archc.cli.passes_options import passes_option, print_rewrite, rewrite_with, verify_passes
 
 EPILOG = """\b
@@ -55,7 +55,7 @@ def command(
         return
     directory = directory or build_directory(graph.name)
     rewrite = rewrite_with(graph, names)
-    state = loaded_state(graph, weights, keymap)
+    state = loaded_state(graph, weights_of(spec, weights), keymap)
     print_rewrite(graph, rewrite)
     for path in write_results(graph, rewrite, state, directory, f"{graph.name}_optimized", "fast"):
         click.echo(f"wrote {path}")

@@ -164,19 +164,33 @@ def measuring() -> Iterator[None]:
 
 def weights_options(command: Command) -> Command:
     """--weights and --keymap."""
-    kind = click.Path(dir_okay=False, path_type=Path)
     keymap = click.option(
-        "--keymap", type=kind, metavar="FILE", callback=_with_weights,
+        "--keymap", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", callback=_with_weights,
         help="With --weights: from the file's keys to the network's.",
     )  # fmt: skip
     weights = click.option(
         "--weights",
-        type=kind,
-        metavar="FILE",
+        type=click.Path(path_type=Path),
+        metavar="FILE|RUN",
         is_eager=True,
-        help="Load these weights (safetensors), all or none.",
+        help="Load these weights (safetensors, or of a run), all or none.",
     )
     return weights(keymap(command))
+
+
+def weights_of(spec: str, weights: Path | None) -> Path | None:
+    """The file that --weights means: of a run, its average where it has one; without it, that of a SPEC that is a run."""
+    from archc.train.directory import weights_file
+
+    run = weights if weights is not None and weights.is_dir() else None
+    if weights is None and (Path(spec) / "network.json").is_file():
+        run = Path(spec)
+    if run is None:
+        return weights
+    file = weights_file(run)
+    if not file.is_file():
+        raise click.ClickException(f"{run} holds no finished run: there is no {file.name}")
+    return file
 
 
 def _with_weights(ctx: click.Context, param: click.Parameter, keymap: Path | None) -> Path | None:
@@ -220,8 +234,15 @@ def load_graph(
 ) -> Graph:
     """The graph of SPEC, its warnings printed; `expects` also holds it to the figures it states.
 
-    Raises ArchError, or UsageError for a parameter given twice.
+    Raises ArchError, or UsageError for a parameter given twice, or to a network that is settled.
     """
+    saved = saved_network(spec)
+    if saved:
+        if params or input_ or sample is not None:
+            raise click.UsageError(
+                f"-p, --input and --sample go with a spec: the network of {spec} is settled"
+            )
+        return _read(saved)
     from archc.elaborate import load_all
 
     names = [name for name, _ in params]
@@ -231,3 +252,22 @@ def load_graph(
     loaded = load_all(spec, input=input_, sample=sample, arguments=dict(params), expects=expects)
     print_diagnostics(loaded.warnings)
     return loaded.graph
+
+
+def saved_network(spec: str) -> Path | None:
+    """The graph that SPEC is: `network.json` of a run of `archc train`, or what `archc build` wrote; None of a spec."""
+    path = Path(spec)
+    if path.is_dir() and (path / "network.json").is_file():
+        return path / "network.json"
+    return path if path.suffix == ".json" and path.is_file() else None
+
+
+def _read(path: Path) -> Graph:
+    import json
+
+    from archc.ir.json_graph import from_json
+
+    try:
+        return from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError) as error:
+        raise click.ClickException(f"{path} is no graph that archc wrote: {error}") from None

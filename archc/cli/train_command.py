@@ -11,15 +11,21 @@ import click
 
 from archc.cli.console import print_table, warn
 from archc.cli.files import OutputPath
-from archc.cli.options import call_options, spec_argument
+from archc.cli.options import call_options, saved_network, spec_argument, weights_of, weights_options
 from archc.cli.training import describe, describe_data, training_problems
 
 EPILOG = """\b
 Examples:
   archc train lenet5 --recipe quickstart
   archc train cifar_nf_resnet_16 --recipe cifar10_nf_resnet --data cifar10/ -o runs/first
-  archc train mynet.arch --recipe quickstart --set optim.lr=.01 --set epochs=5 --seeds 0-4
+  archc train mynet.arch --recipe quickstart --set optim.lr=.01 --epochs 5 --seeds 0-4
+  archc train resnet18 --recipe quickstart --data photos/ --weights theirs.safetensors --keymap resnet18.keys.json
+  archc train mynet.arch --recipe quickstart --data photos/ --weights runs/first
   torchrun --nproc-per-node 8 -m archc train regnety_040 --recipe imagenet_regnet --data imagenet/
+
+\b
+--weights starts from a file or a run; of the layers the outputs come from, what has another shape starts afresh.
+A checkpoint of another package needs a keymap, which `archc parity` makes.
 
 \b
 Writes recipe.toml, log.jsonl, checkpoints/, model.safetensors and result.json.
@@ -53,6 +59,8 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     help="Directory of the run.  [default: runs/NAME-RECIPE]",
 )
 @click.option("--set", "changes", multiple=True, metavar="A.B=V", help="Change a recipe's key; repeatable.")
+@click.option("--epochs", type=click.FloatRange(min=0, min_open=True), help="As --set epochs=.")
+@weights_options
 @click.option("--seeds", type=parse_seeds, metavar="0-4", help="One run for each seed, in seed-N below -o.")
 @click.option("--resume", type=click.Choice(["auto", "never", "must"]), default="auto", show_default=True)
 @click.option("--device", default="", metavar="NAME", help="cpu, cuda, …  [default: what there is]")
@@ -69,6 +77,9 @@ def command(
     data: str | None,
     directory: Path | None,
     changes: tuple[str, ...],
+    epochs: float | None,
+    weights: Path | None,
+    keymap: Path | None,
     seeds: tuple[int, ...] | None,
     resume: Any,
     device: str,
@@ -78,12 +89,18 @@ def command(
     input_: tuple[int, ...] | None,
 ) -> None:
     """Train a network by a recipe."""
+    if saved_network(spec):
+        raise click.UsageError(f"{spec} is a network that was made: give its spec, and --weights {spec}")
     with training_problems(ctx):
         from archc.train.prepare import data_changes, prepare
         from archc.train.ranks import ranks
         from archc.train.recipe import load_recipe, to_toml
+        from archc.train.start import Start
 
         all_changes = [*(data_changes(data) if data else []), *changes]
+        all_changes += [f"epochs={epochs}"] if epochs else []
+        file = weights_of(spec, weights)
+        start = Start(file, keymap) if file else None
         first = load_recipe(recipe, all_changes)
         if dry_run:
             prepared = prepare(spec, first, dict(params), input_)
@@ -96,7 +113,9 @@ def command(
             for seed in seeds or (first.seed,):
                 own = load_recipe(recipe, [*all_changes, f"seed={seed}"])
                 place = base / f"seed-{seed}" if seeds else base
-                results.append(_one(spec, own, dict(params), input_, place, group, resume, tensorboard))
+                results.append(
+                    _one(spec, own, dict(params), input_, place, group, start, resume, tensorboard)
+                )
         if seeds and len(seeds) > 1 and group.leads:
             _print_seeds(seeds, results)
 
@@ -108,6 +127,7 @@ def _one(
     input_: Any,
     place: Path,
     group: Any,
+    start: Any,
     resume: Any,
     tensorboard: bool,
 ) -> dict[str, Any]:
@@ -133,8 +153,8 @@ def _one(
                 watcher(line)
 
         found = run(
-            prepared.graph, recipe, prepared.data, place, group, resume=resume, watch=watch, beat=progress.beat,
-            warn=warn,
+            prepared.graph, recipe, prepared.data, place, group, start=start, resume=resume, watch=watch,
+            beat=progress.beat, warn=warn,
         )  # fmt: skip
     if group.leads:
         before = "finished before: " * (not logged)

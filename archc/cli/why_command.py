@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archc.cli.console import print_json
-from archc.cli.options import format_option, graph_options, load_graph, spec_argument
+from archc.cli.options import format_option, graph_options, load_graph, saved_network, spec_argument
 from archc.cli.passes_options import passes_option, rewrite_with
 
 if TYPE_CHECKING:
@@ -51,6 +51,10 @@ def command(
     if names:
         _passes(load_graph(spec, params, input_, sample), path, names, format_)
         return
+    if saved_network(spec):
+        raise click.UsageError(
+            f"{spec} is a network that was made: give its spec, which says where numbers are from"
+        )
     from archc.analyses.parameters import arch_definition
     from archc.analyses.provenance import NotFound, why
 

@@ -157,7 +157,9 @@ class Library:
         info = os.fstat(handle)
         if stat.S_ISDIR(info.st_mode):
             os.close(handle)
-            raise fail("E0217", f"cannot read {name}: it is a folder", span)
+            run = (path / "network.json").exists()
+            help = ("it is a run of `archc train`: give the spec it is of",) if run else ()
+            raise fail("E0217", f"cannot read {name}: it is a folder", span, "", help)
         with os.fdopen(handle, "rb") as file:
             if not stat.S_ISREG(info.st_mode):
                 raise fail("E0217", f"cannot read {name}: not a regular file", span)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
@@ -37,6 +38,8 @@ TOLERANCES = {torch.float32: 1e-4, torch.float64: 1e-9, torch.float16: 5e-2, tor
 """Largest difference of an output, over its largest value, that passes."""
 
 INSIDE = 2**31 - 2**20  # bytes of weights; a protobuf ends at 2 GiB, so larger ones lie beside the model
+
+NO_FACTS: Mapping[str, str] = MappingProxyType({})
 
 Runner = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
@@ -81,21 +84,28 @@ def metadata(graph: Graph, version: str) -> dict[str, str]:
 
 
 def export(
-    graph: Graph, module: nn.Module, to: Format, name: str, *, opset: int = OPSET, version: str = ""
+    graph: Graph,
+    module: nn.Module,
+    to: Format,
+    name: str,
+    *,
+    opset: int = OPSET,
+    version: str = "",
+    facts: Mapping[str, str] = NO_FACTS,
 ) -> Exported:
     """A module made from the graph as a file called `name`, in the module's dtype, its outputs those of eval mode.
 
-    The batch is dynamic. Raises ArchError: E0621 the tool cannot express the network, E0622 what was written gives
+    facts: what is to be inside beside `metadata`. The batch is dynamic. Raises ArchError: E0621 the tool cannot express the network, E0622 what was written gives
     other numbers or shapes. Raises ImportError where the format's packages are not installed.
     """
     module = module.eval()
-    facts = metadata(graph, version)
+    inside = {**metadata(graph, version), **facts}
     with _quiet():
         if to == "onnx":
-            return _checked(graph, module, *_onnx(graph, module, name, facts, opset), opset)
+            return _checked(graph, module, *_onnx(graph, module, name, inside, opset), opset)
         if to == "torch_export":
-            return _checked(graph, module, *_torch_export(graph, module, name, facts))
-        return _checked(graph, module, *_safetensors(graph, module, name, facts))
+            return _checked(graph, module, *_torch_export(graph, module, name, inside))
+        return _checked(graph, module, *_safetensors(graph, module, name, inside))
 
 
 def _safetensors(

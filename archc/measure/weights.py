@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,11 +79,17 @@ def _target(row: object) -> Target:
     return Target(row["key"], tuple(int(size) for size in row["shape"]))
 
 
-def load_weights(module: nn.Module, path: Path, keymap: Mapping[str, Target] | None = None) -> None:
-    """Fill a module from a safetensors file, all of it or nothing.
+def load_weights(
+    module: nn.Module,
+    path: Path,
+    keymap: Mapping[str, Target] | None = None,
+    *,
+    afresh: Container[str] = (),
+) -> tuple[str, ...]:
+    """Fill a module from a safetensors file, all of it or nothing; returns the keys that stay as they were.
 
-    keymap: foreign keys to ours; keys of the file outside it count as unexpected. Only the counter of batches
-    seen (`num_batches_tracked`) may be missing. Raises ArchError: E0601 the file cannot be read, E0602 keys
+    keymap: foreign keys to ours; keys of the file outside it count as unexpected. afresh: keys that may be missing,
+    or of another shape, and then stay. Else only the counter of batches seen (`num_batches_tracked`) may be missing. Raises ArchError: E0601 the file cannot be read, E0602 keys
     missing, E0603 keys nothing has room for, E0604 shapes that do not fit.
     """
     from safetensors import SafetensorError
@@ -91,7 +98,11 @@ def load_weights(module: nn.Module, path: Path, keymap: Mapping[str, Target] | N
     try:
         given = load_file(path)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise ArchError([_problem("E0601", f"cannot read weights from {path.name}: {error}", path)]) from None
+        help = _pickled_help(path)
+        why = "it is a pickled checkpoint of torch" if help else error
+        raise ArchError(
+            [_problem("E0601", f"cannot read weights from {path.name}: {why}", path, help=help)]
+        ) from None
     ours = module.state_dict()
     state: dict[str, torch.Tensor] = {}
     unexpected, mismatched = [], []
@@ -102,24 +113,26 @@ def load_weights(module: nn.Module, path: Path, keymap: Mapping[str, Target] | N
             continue
         here = ours[target.key]
         fits = tensor.shape == here.shape or (target.shape is not None and target.shape == tuple(here.shape))
-        if not fits or tensor.numel() != here.numel():
-            mismatched.append(f"{target.key}: is {tuple(here.shape)}, the file has {tuple(tensor.shape)}")
-        else:
+        if fits and tensor.numel() == here.numel():
             state[target.key] = tensor.reshape(here.shape)
+        elif target.key not in afresh:
+            mismatched.append(f"{target.key}: is {tuple(here.shape)}, the file has {tuple(tensor.shape)}")
     refused = {key.partition(":")[0] for key in mismatched}
-    missing = [k for k in ours if k not in state and k not in refused and not k.endswith(COUNTER)]
+    absent = [k for k in ours if k not in state and k not in refused and not k.endswith(COUNTER)]
+    missing = [k for k in absent if k not in afresh]
     problems = [
         _problem(code, f"{path.name} {what.format(_count(keys))}", path, _listed(keys), help)
         for code, keys, what, help in (
             ("E0602", missing, "lacks {} of the network", _missing_help(missing, given)),
             ("E0603", unexpected, "holds {} with no place in the network", ()),
-            ("E0604", mismatched, "holds {} of another shape", ()),
+            ("E0604", mismatched, "holds {} of another shape", _classes_help(mismatched)),
         )
         if keys
     ]
     if problems:
         raise ArchError(problems)
     module.load_state_dict({**ours, **state})
+    return tuple(absent)
 
 
 def loaded(graph: Graph, weights: Path | None = None, keymap: Path | None = None) -> nn.Module:
@@ -151,6 +164,31 @@ def _missing_help(missing: list[str], given: Mapping[str, torch.Tensor]) -> tupl
     close = nearest(missing[0], given)
     hint = f"the file's nearest to `{missing[0]}` is `{close}`; " if close else ""
     return (f"{hint}make a keymap with `archc parity SPEC --with … --save-keymap FILE`",)
+
+
+def _pickled_help(path: Path) -> tuple[str, ...]:
+    try:
+        with path.open("rb") as file:
+            begins = file.read(2)
+    except OSError:
+        return ()
+    if begins not in (b"PK", b"\x80\x02"):  # torch.save's archive, and its older form
+        return ()
+    return (
+        "if you trust it, save its state dict anew, in Python: "
+        f"safetensors.torch.save_file(torch.load({path.name!r}, weights_only=True), {path.stem + '.safetensors'!r})",
+    )
+
+
+def _classes_help(mismatched: list[str]) -> tuple[str, ...]:
+    """Where all that differs is one number of outputs, how to ask for the file's."""
+    sizes = [re.findall(r"\((\d+),((?: \d+,?)*)\)", key) for key in mismatched]
+    if not all(len(s) == 2 and s[0][1] == s[1][1] for s in sizes):
+        return ()
+    pairs = {(ours[0], theirs[0]) for ours, theirs in sizes}
+    if len(pairs) != 1:
+        return ()
+    return (f"if these are the classes: -p classes={pairs.pop()[1]}",)
 
 
 def _count(keys: list[str]) -> str:

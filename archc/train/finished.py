@@ -17,6 +17,7 @@ from archc.ir import Graph
 from archc.ir.fingerprint import spec_hash
 from archc.ir.json_graph import from_json
 from archc.train.decoding import View, decode
+from archc.train.directory import weights_file
 from archc.train.faults import DataError
 from archc.train.feeds import HeldOut
 from archc.train.loading import load_dataset
@@ -63,14 +64,13 @@ def open_run(directory: Path, device: torch.device, weights: str = "") -> Finish
     result = directory / "result.json"
     if not result.exists():
         raise SessionError(f"{directory} holds no finished run: there is no result.json")
-    chosen = weights or ("ema" if (directory / "ema.safetensors").exists() else "model")
     try:
         found = json.loads(result.read_text())
         graph = from_json(json.loads((directory / "network.json").read_text()))
         if spec_hash(graph) != found["spec_sha256"]:
             raise SessionError(f"{directory}: network.json is not the network of result.json")
         module = torch_module.compile(graph)
-        module.load_state_dict(safetensors.torch.load_file(directory / f"{chosen}.safetensors"))
+        module.load_state_dict(safetensors.torch.load_file(weights_file(directory, weights)))
     except (ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise SessionError(f"{directory} is damaged: {error}") from None
     recipe = load_recipe(directory / "recipe.toml")

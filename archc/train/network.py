@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import torch
@@ -20,9 +21,15 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 TRIALS = 3
 
 
-def make_module(graph: Graph, recipe: Recipe, ranks: Ranks) -> nn.Module:
-    """The network, initialised on the CPU from torch's global generator, then moved, or cut among the processes."""
+def make_module(
+    graph: Graph, recipe: Recipe, ranks: Ranks, fill: Callable[[nn.Module], None] = lambda module: None
+) -> nn.Module:
+    """The network, initialised on the CPU from torch's global generator, then moved, or cut among the processes.
+
+    fill: called before that with the module, to start from other weights.
+    """
     module = torch_module.compile(graph)
+    fill(module)
     if recipe.run.shard and ranks.world > 1:
         shard(module, ranks)
     else:

@@ -26,6 +26,7 @@ from archc.train.datasets import Dataset
 from archc.train.ranks import Ranks
 from archc.train.recipe import Recipe, to_toml
 from archc.train.shards import gathered
+from archc.train.start import Start
 from archc.train.stream import lost
 from archc.train.trainer import Beat, Score, Trainer, Watch, unheard
 
@@ -43,6 +44,7 @@ def run(
     directory: Path,
     ranks: Ranks,
     *,
+    start: Start | None = None,
     resume: Resume = "auto",
     stop: Callable[[], bool] = lambda: False,
     watch: Watch = lambda line: None,
@@ -52,6 +54,7 @@ def run(
 ) -> dict[str, Any]:
     """Trains to the end and returns what `result.json` holds; a finished run is only read.
 
+    start: weights to begin with.
     resume: "auto" goes on from a checkpoint where there is one, "never" and "must" refuse one and none.
     stop: polled after each step beside the signals; True saves the run and raises Interrupted.
     Raises SessionError, trainer.Diverged, Interrupted, Mismatch, checkpoint.Damaged, DataError, or
@@ -65,14 +68,16 @@ def run(
     with ExitStack() as held:
         with stopping() as asked:
             trainer = Trainer(
-                graph, recipe, data, directory, ranks, stop=lambda: asked.is_set() or stop(), watch=watch,
-                beat=beat, milestone=milestone,
+                graph, recipe, data, directory, ranks, start=start, stop=lambda: asked.is_set() or stop(),
+                watch=watch, beat=beat, milestone=milestone,
             )  # fmt: skip
             if ranks.leads:
                 directory.mkdir(parents=True, exist_ok=True)
                 held.enter_context(alone(directory))
             for problem in trainer.start():
                 warn(f"{problem}; going on from step {trainer.step:,}")
+            if trainer.afresh and not trainer.step and ranks.leads:
+                warn(f"{', '.join(trainer.afresh)} start afresh: the weights given have others, or none")
             if (directory / "result.json").exists() and trainer.step == trainer.steps:
                 finished: dict[str, Any] = json.loads((directory / "result.json").read_text())
                 return finished
@@ -117,6 +122,7 @@ def _result(trainer: Trainer, scores: dict[str, Score], seconds: float, first: i
         "normalisation": dict(zip(("mean", "std"), map(list, data.statistics()), strict=True)),
         "unreadable": len(data.bad) + len(trainer.feed.bad) + len(trainer.tests.bad),
         "test_shape": list(data.test_shape),
+        "started_from": _origin(trainer),
         **{f"{name}_accuracy": score.accuracy for name, score in scores.items()},
         **{f"{name}_loss": score.loss for name, score in scores.items()},
         "seconds": seconds,
@@ -127,6 +133,13 @@ def _result(trainer: Trainer, scores: dict[str, Score], seconds: float, first: i
         "versions": versions(),
         "hardware": hardware(trainer.ranks),
     }
+
+
+def _origin(trainer: Trainer) -> dict[str, Any] | None:
+    if trainer.begun_from is None:
+        return None
+    start = trainer.begun_from
+    return {"file": str(start.file), "sha256": start.sha256(), "afresh": list(trainer.afresh)}
 
 
 @contextmanager

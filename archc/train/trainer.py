@@ -46,6 +46,7 @@ from archc.train.schedule import learning_rate
 from archc.train.seeds import seed_of
 from archc.train.shards import clip_norm, held_back, replicated, total_norm
 from archc.train.snapshot import averages, momentum, restore, take
+from archc.train.start import Start
 from archc.train.stream import NONE
 
 FREE = frozenset({"data.workers", "data.stream"})
@@ -89,18 +90,21 @@ def unheard(step: int, doing: str) -> None:
 class Trainer:
     """One run in a directory. `train` runs it to its end; the attributes are what it consists of.
 
-    stop: polled after each step, True asks to save and stop. milestone: see storage.Milestone.
+    start: weights to begin with; `afresh` is what is not among them. stop: polled after each step, True asks to save and stop. milestone: see storage.Milestone.
     """
 
     def __init__(
         self, graph: Graph, recipe: Recipe, data: Dataset, directory: Path, ranks: Ranks, *,
-        stop: Callable[[], bool] = lambda: False, watch: Watch = lambda line: None,
-        beat: Beat = unheard, milestone: storage.Milestone = storage.passed,
+        start: Start | None = None, stop: Callable[[], bool] = lambda: False,
+        watch: Watch = lambda line: None, beat: Beat = unheard,
+        milestone: storage.Milestone = storage.passed,
     ) -> None:  # fmt: skip
         self.graph, self.recipe, self.directory, self.ranks = graph, recipe, directory, ranks
         self.stop, self.watch, self.beat, self.milestone = stop, watch, beat, milestone
         torch.manual_seed(seed_of(recipe.seed, "weights"))
-        self.module = make_module(graph, recipe, ranks)
+        self.begun_from = start
+        self.afresh: tuple[str, ...] = ()
+        self.module = make_module(graph, recipe, ranks, self._fill)
         self.ramp = Ramp(self.module, ranks.device) if recipe.schedule.drop_path == "linear" else None
         self.groups = groups(graph, self.module)
         self.optimizer = make_optimizer(self.module, self.groups, recipe.optim, can_capture(recipe, ranks))
@@ -144,7 +148,12 @@ class Trainer:
             "spec": spec_hash(self.graph),
             "recipe": self.recipe.model_dump(mode="json"),
             "streamed": isinstance(self.data.train, Stream),
+            "weights": self.begun_from and self.begun_from.sha256(),
         }
+
+    def _fill(self, module: nn.Module) -> None:
+        if self.begun_from:
+            self.afresh = self.begun_from.fill(self.graph, module)
 
     def start(self) -> list[str]:
         """Begins, or goes on from the newest whole checkpoint; returns what is wrong with newer ones.
@@ -377,6 +386,8 @@ class Trainer:
         if saved["streamed"] != own["streamed"]:
             way = "streamed" if saved["streamed"] else "held in memory"
             raise Mismatch(f"the data of {self.checkpoints} was {way}: set data.stream as it was")
+        if saved.get("weights") != own["weights"]:
+            raise Mismatch(f"{self.checkpoints} holds a run that began with other weights")
         before, now = leaves(saved["recipe"]), leaves(own["recipe"])
         keys = (before.keys() | now.keys()) - FREE
         changed = sorted(k for k in keys if before.get(k) != now.get(k))
