@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -115,9 +115,12 @@ class _OpDrawing:
             for node in self.graph.nodes
             for i in node.inputs
         ]
+        users = Counter(i for node in self.graph.nodes for i in node.inputs)
         for source, target in dict.fromkeys(edges):
             tail = f"n{source}" if source >= 0 else f"in{self.column[target]}_{-1 - source}"
-            weight = "8" if target == source + 1 else "1"
+            # a chain stays straight; where many ways part or meet, they lie about the middle
+            few = users[source] <= 2 and len(self.graph.nodes[target].inputs) <= 2
+            weight = "8" if target == source + 1 and few else "1"
             self.dot.edge(tail, f"n{target}", weight=weight)
         for i, output in enumerate(self.graph.outputs):
             look = {"style": "dashed"} if output.train_only else {}
@@ -157,7 +160,7 @@ def columns(graph: Graph) -> list[int]:
 
 
 def _starts(graph: Graph) -> set[int]:
-    """Nodes with which a scope begins that is not within a small one: where a column may begin."""
+    """Where a column may begin: at a scope that is not within a small one, and at a layer in none."""
     sizes: dict[int, int] = defaultdict(int)
     for node in graph.nodes:
         for scope in graph.ancestors(node.scope):
@@ -166,7 +169,8 @@ def _starts(graph: Graph) -> set[int]:
     found, seen = set(), set()
     for node in graph.nodes:
         new = [scope for scope in graph.ancestors(node.scope) if scope not in seen]
-        if any(sizes[graph.scopes[scope].parent] > limit for scope in new if scope):
+        layer = node.scope == 0 and node.op.kind in ("conv", "linear")
+        if layer or any(sizes[graph.scopes[scope].parent] > limit for scope in new if scope):
             found.add(node.id)
         seen.update(new)
     return found

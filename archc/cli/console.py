@@ -14,6 +14,8 @@ import click
 
 from archc.diagnostics import Diagnostic, render
 
+LEFT_ROOM = 16  # characters that the names of a table keep where there is little room
+GAP = 2  # between columns
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What a write fails with where a disk is full or broken."""
 
@@ -100,12 +102,29 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for i, name in enumerate(columns):
-        table.add_column(name, justify="left" if i < left else "right", overflow="fold")
+    console = Console()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, header_style="bold")
+    widths = _widths(columns, rows, left, console.width)
+    for i, (name, width) in enumerate(zip(columns, widths, strict=True)):
+        if i < left:
+            table.add_column(name, overflow="fold")
+        else:
+            table.add_column(name, justify="right", overflow="fold", width=width)
     for row in rows:
         if row:
             table.add_row(*map(Text, row))
         else:
             table.add_section()
-    Console().print(table)
+    console.print(table)
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int, room: int) -> list[int]:
+    """How wide columns are: figures stay whole, and where there is no room for all, headings are folded first,
+    then what stands left."""
+    cells = [max((len(row[i]) for row in rows if row), default=0) for i in range(len(columns))]
+    for heading in range(max(map(len, columns)), 0, -1):
+        found = [max(cell, min(len(name), heading)) for name, cell in zip(columns, cells, strict=True)]
+        names = sum(min(LEFT_ROOM, width) for width in found[:left])
+        if names + sum(found[left:]) + GAP * len(columns) <= room:
+            return found
+    return cells

@@ -64,3 +64,22 @@ def test_no_colour_in_a_pipe() -> None:
     )
     assert done.returncode == 1
     assert ESCAPE not in done.stdout + done.stderr
+
+
+def test_figures_stay_whole_on_a_narrow_terminal() -> None:
+    import re
+
+    args = ("compare", "resnet50", "resnet18", "lenet5")
+    narrow = re.sub(r"\x1b\[[0-9;]*m", "", on_terminal(*args, COLUMNS="80")).partition("→")[0]
+    assert max(map(len, narrow.splitlines())) <= 80
+    for figure in (
+        "25,557,032",
+        "11,689,512 (0.46×)",
+        "4,089,184,256",
+        "1,814,073,344 (0.44×)",
+        "61,706 (0.00×)",
+    ):
+        assert figure in narrow
+    narrower = re.sub(r"\x1b\[[0-9;]*m", "", on_terminal(*args[:3], COLUMNS="48")).partition("→")[0]
+    assert "1,814,073,344 (0.44×)" in narrower
+    assert "activations" not in narrower  # names are folded instead

@@ -11,6 +11,7 @@ import pytest
 
 import archc
 from archc.backends.dot import Level, draw, svg
+from archc.backends.dot_ops import columns
 from archc.backends.dot_rows import rows, text_width
 from archc.backends.dot_style import KINDS, PAGE_WIDTH, PALETTE, Line, label
 from archc.backends.dot_units import wrapped
@@ -61,6 +62,15 @@ def test_rows_stand_one_below_the_other_in_the_order_written() -> None:
     breaks = [i for i in range(1, len(panels)) if ends[i][0] < ends[i - 1][1]]
     assert len(breaks) == 1  # two rows, each from left to right
     assert max(tops[: breaks[0]]) < min(tops[breaks[0] :]) + 600
+
+
+def test_ways_that_part_lie_about_the_middle() -> None:
+    """A network of many branches does not drift to one side as it goes down."""
+    assert size(svg(archc.load("googlenet"), "op"))[0] < PAGE_WIDTH
+
+
+def test_ops_in_no_block_run_down_columns_too() -> None:
+    assert set(columns(flat(300))) == {0, 1, 2, 3}
 
 
 def test_few_blocks_stand_side_by_side() -> None:
