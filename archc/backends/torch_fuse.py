@@ -139,7 +139,7 @@ class _Scope:
                 if self._may_change(item.inputs[at], item):
                     return call("Tensor.add_", Input(at), Input(1 - at))
         targets = IN_PLACE if self.form == "fast" else IN_PLACE_IN_INFERENCE
-        if code.target in targets and self._may_change(item.inputs[0], item):
+        if code.target in targets and not _falls(code) and self._may_change(item.inputs[0], item):
             return Call(code.target, code.args, (*code.kwargs, ("inplace", True)))
         if code.target == "operator.mul" and isinstance(code.args[0], Call):  # γ times an activation
             return Call(code.target, (self._in_place(item, code.args[0]), *code.args[1:]), code.kwargs)
@@ -156,6 +156,11 @@ class _Scope:
         alias = alias or (isinstance(made.op, MaxPool) and made.op.picks)
         together = self.graph.section_of(made) == self.graph.section_of(read)
         return fresh and not alias and self.users[value] == 1 and together
+
+
+def _falls(code: Call) -> bool:
+    """Whether an activation has a negative slope or alpha: torch cannot go back through it from its output."""
+    return any(isinstance(value, int | float) and value < 0 for _, value in code.kwargs)
 
 
 def _shifted(argument: Argument) -> Argument:

@@ -50,8 +50,8 @@ class _Packing:
         assert module is not None
         act = "none"
         follower = self._follower(item)
-        if follower and follower.node and follower.node.op.name == "add" and len(set(follower.inputs)) == 2:
-            other = next(i for i in follower.inputs if i not in item.outputs)
+        if follower and follower.node and follower.node.op.name == "add" and len(follower.inputs) == 2:
+            (other,) = (i for i in follower.inputs if i not in item.outputs)
             item.inputs = (*item.inputs, other)
             self._swallow(item, follower)
             follower = self._follower(item)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 from archc.backends.torch_names import attribute, fresh
 from archc.diagnostics import NOWHERE, ArchError, Diagnostic
@@ -99,6 +100,24 @@ def module_paths(root: ScopePlan) -> dict[int, str]:
         for item in scope.items
         if item.node and item.has_state
     }
+
+
+def training_last(items: list[Item]) -> list[tuple[bool, list[Item]]]:
+    """The items in runs, each with whether it is of training only. Those are last, but for what others read: a scope
+    that does both is given what only its part for training needs. One run where all are of training only."""
+    if all(item.train_only for item in items):
+        return [(False, items)]
+    read = {value for item in items if not item.train_only for value in item.inputs}
+    late = []
+    for item in reversed(items):
+        if item.train_only and read.isdisjoint(item.outputs):
+            late.append(item)
+        else:
+            read.update(item.inputs)
+    left = {id(item) for item in late}
+    early = [item for item in items if id(item) not in left]
+    runs = [(training, list(run)) for training, run in groupby(early, key=lambda item: item.train_only)]
+    return [*runs, (True, late[::-1])] if late else runs
 
 
 def _set_paths(scope: ScopePlan, path: str) -> None:

@@ -16,7 +16,7 @@ from archc.backends.torch_format import Atom, Bracket, Expr, Infix, Repeated, fl
 from archc.backends.torch_forward import Body, Renderer
 from archc.backends.torch_fuse import Form, fuse
 from archc.backends.torch_names import LOCALS, attribute, checked, fresh, literal, prose
-from archc.backends.torch_plan import INFIX, Item, ScopePlan, plan
+from archc.backends.torch_plan import INFIX, Item, ScopePlan, plan, training_last
 from archc.backends.torch_root import Features, features, has_sections, heading, is_section, methods
 from archc.backends.torch_signatures import allowed, defaults
 from archc.backends.torch_starts import SKIP, guard, init_weights, skips
@@ -250,28 +250,34 @@ class _Writer:
 
     def _forward(self, featured: bool) -> list[str]:
         items, results = self.cls.first.items, self.cls.first.outputs
-        mixed = not all(item.train_only for item in items)
-        always = [i for i in items if not (mixed and i.train_only)]
-        training = [i for i in items if mixed and i.train_only]
-        extra = {value for item in training for value in item.outputs}
+        runs = training_last(items)
+        extra = {value for training, run in runs if training for item in run for value in item.outputs}
         in_eval = tuple(v for v in results if v not in extra)
         if self.is_root:
             in_eval = tuple(o.node for o in self.graph.outputs if not o.train_only)
-        hint = _result(results, in_eval) + (" | list[Tensor]" if featured else "")
-        lines, body = self._body("forward", [*always, *training], results, hint, featured)
+        hint = _result(results, in_eval, self.is_root) + (" | list[Tensor]" if featured else "")
+        lines, body = self._body("forward", [item for _, run in runs for item in run], results, hint, featured)
         if featured:
             given = ", ".join(body.names[value] for value in self.cls.first.inputs)
             lines += ["        if features:", f"            return self.forward_features({given})"]
-        if not training and in_eval == results:
-            body.write(range(len(always)), results)
+        if not extra and in_eval == results:
+            body.write(range(len(items)), results)
             return lines + body.lines
-        body.write(range(len(always)), None)
-        if not self.is_root:
-            body.declare(v for v in results if v in extra)
-        body.lines.append("        if self.training:")
-        body.indent = 12
-        body.write(range(len(always), len(items)), results if self.is_root else None)
-        body.indent = 8
+        shown = {value for training, run in runs if not training for item in run for value in item.inputs}
+        shown |= set() if self.is_root else set(results)
+        if self.is_root and not runs[-1][0]:
+            runs.append((True, []))
+        start = 0
+        for training, run in runs:
+            positions = range(start, start := start + len(run))
+            if not training:
+                body.write(positions, None)
+                continue
+            body.declare(value for item in run for value in item.outputs if value in shown)
+            body.lines.append("        if self.training:")
+            body.indent = 12
+            body.write(positions, results if self.is_root and run is runs[-1][1] else None)
+            body.indent = 8
         body.give_back(in_eval if self.is_root else results)
         return lines + body.lines
 
@@ -299,21 +305,28 @@ class _Writer:
             given = self.graph.nodes[value].name if self.is_root else ""
             name = attribute(given) if given else "xyz"[number] if len(inputs) <= 3 else f"x{number}"
             names[value] = fresh(f"{name}_" if name in LOCALS else name, names.values())
-        parameters = ["self", *(f"{name}: Tensor" for name in names.values())]
+        parameters = ["self", *(f"{name}: {self._given(at)}" for at, name in enumerate(names.values()))]
         if optional:
             parameters += ["*", "features: bool = False"]
         lines = ["", *signature(f"def {method}", parameters, f" -> {hint}:", 4)]
         index_of = {id(item): index for index, item in enumerate(self.cls.first.items)}
         return lines, Body(items, self._render(items, index_of), names, results, self.trace)
 
+    def _given(self, at: int) -> str:
+        """The type of an input: outside of training there is none of what only its part for training reads."""
+        mixed = not all(item.train_only for item in self.cls.first.items)
+        train_only = any(self.graph.nodes[scope.inputs[at]].train_only for scope in self.cls.instances)
+        return "Tensor | None" if mixed and train_only else "Tensor"
 
-def _result(results: tuple[int, ...], in_eval: tuple[int, ...]) -> str:
+
+def _result(results: tuple[int, ...], in_eval: tuple[int, ...], is_root: bool) -> str:
     if len(results) == 1:
         return "Tensor"
-    several = f"tuple[{', '.join(['Tensor'] * len(results))}]" if len(results) <= 4 else "tuple[Tensor, ...]"
     if results == in_eval:
-        return several
-    return "Tensor | tuple[Tensor, ...]" if len(in_eval) == 1 else "tuple[Tensor | None, ...]"
+        return f"tuple[{', '.join(['Tensor'] * len(results))}]" if len(results) <= 4 else "tuple[Tensor, ...]"
+    if is_root:  # gives fewer outside of training
+        return "Tensor | tuple[Tensor, ...]" if len(in_eval) == 1 else "tuple[Tensor, ...]"
+    return "tuple[Tensor | None, ...]"
 
 
 def _hint(values: tuple[Literal_, ...]) -> str:

@@ -31,7 +31,7 @@ def guard(items: Sequence[Item]) -> str:
     """A parameter or buffer that `init_weights` starts; empty where it starts none."""
     for item in items:
         if item.code.module and any(_starts(item.code)):
-            batch = item.code.module.target.startswith("nn.BatchNorm")  # may have no weight
+            batch = "BatchNorm" in item.code.module.target  # may have no weight
             name = "running_mean" if batch else item.code.init[0].parameter if item.code.init else "weight"
             return f"{checked(item.name)}.{checked(name)}"
     return ""

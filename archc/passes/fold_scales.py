@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any
 
 from archc.ir.graph import Graph, Node
 from archc.ops.activation import GammaActivation
-from archc.ops.base import elements
+from archc.ops.base import Op, elements
 from archc.ops.conv import WSConv
 from archc.ops.norm import GlobalResponseNorm, Normalisation
 from archc.ops.scale import ChannelScale, Gain, Scale
@@ -192,12 +193,8 @@ class _Scales:
         """Plan to let a node's own weights or constants hold the factor; False where they cannot."""
         op, at, constant = node.op, node.id, factor.constant
         draft = self.draft
-        if constant is not None and isinstance(op, Scale):
-            plan.edits.append(lambda: draft.change(at, op=Scale.make(factor=op.factor * constant)))
-        elif constant is not None and isinstance(op, WSConv) and how is scale_inputs:
-            plan.edits.append(lambda: draft.change(at, op=replace(op, gamma=op.gamma * constant)))
-        elif constant is not None and isinstance(op, Gain) and not self.learned:
-            plan.edits.append(lambda: draft.change(at, op=replace(op, factor=op.factor * constant)))
+        if constant is not None and (held := self._with_constant(op, constant, how)) is not None:
+            plan.edits.append(lambda: draft.change(at, op=held))
         elif self.learned and is_linear_map(op):
             plan.edits.append(lambda: draft.steps.append(lambda s: how(op, s[at], factor.value(s))))
         elif self.learned and (
@@ -209,6 +206,18 @@ class _Scales:
         else:
             return False
         return True
+
+    def _with_constant(self, op: Op, constant: float, how: Callable[..., None]) -> Op | None:
+        """The op with a constant of its own multiplied; None where it has none, or none that stays finite."""
+        if isinstance(op, Scale):
+            name, own = "factor", op.factor
+        elif isinstance(op, WSConv) and how is scale_inputs:
+            name, own = "gamma", op.gamma
+        elif isinstance(op, Gain) and not self.learned:
+            name, own = "factor", op.factor
+        else:
+            return None
+        return replace(op, **{name: own * constant}) if isfinite(own * constant) else None
 
     # ------------------------------------------------------------ placing
 

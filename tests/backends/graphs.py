@@ -149,6 +149,23 @@ def mixed_section() -> Graph:
     return b.graph(z, b.op("mul", left, right), train_only={"aux": aux})
 
 
+def mixed_reader() -> Graph:
+    """A section that makes the next tensor, and a train-only one of a train-only tensor from before it."""
+    b = Builder("reader", (3, 8, 8))
+    (x,) = b.inputs
+    with b.scope("stem"):
+        x = b.conv_norm_act(x, 4)
+    b.train_only = True
+    extra = b.op("conv", x, channels=4, kernel=3)
+    b.train_only = False
+    with b.scope("s1"):
+        x = b.op("conv", x, channels=6)
+        b.train_only = True
+        aux = b.op("linear", b.op("global_avg_pool", extra), features=3)
+        b.train_only = False
+    return b.graph(x, train_only={"aux": aux})
+
+
 def shuffled() -> Graph:
     """Stateless scopes, literals read in forward, and the same shapes with other numbers."""
     b = Builder("shuffled", (8, 8, 8))
@@ -189,4 +206,4 @@ def scattered(seed: int) -> Graph:
     return b.graph(*dict.fromkeys([made[-1], *(i for i in made if i not in used)]))
 
 
-ALL = (residual, unet, auxiliary, mixed_section, shuffled)
+ALL = (residual, unet, auxiliary, mixed_section, mixed_reader, shuffled)

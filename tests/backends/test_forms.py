@@ -276,3 +276,39 @@ def test_linear_layers_over_channels_and_norms_left_over_are_packed() -> None:
         module.load_state_dict(other.state_dict())
         torch.testing.assert_close(other(x), module(x), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(other.train()(x), module.train()(x), rtol=1e-4, atol=1e-5)
+
+
+def test_a_sum_that_takes_a_tensor_twice_is_not_one_call_with_its_convolution() -> None:
+    b, x = start()
+    graph = b.graph(b.add("add", b.add("conv", x, channels=4), x, x))
+    plain = torch_module.compile(graph, form="plain").eval()
+    packed = torch_module.compile(graph, form="packed").eval()
+    packed.load_state_dict(plain.state_dict())
+    given = inputs_for(graph)
+    with torch.inference_mode():
+        torch.testing.assert_close(packed(*given), plain(*given))
+
+
+def test_norms_that_learn_nothing_can_be_packed() -> None:
+    b, x = start()
+    graph = b.graph(b.chain(x, "relu", ("batch_norm", {"affine": False}), "sigmoid"))
+    plain = torch_module.compile(graph, form="plain").eval()
+    randomise(plain)
+    packed = torch_module.compile(graph, form="packed").eval()
+    packed.load_state_dict(plain.state_dict())
+    given = inputs_for(graph)
+    with torch.inference_mode():
+        torch.testing.assert_close(packed(*given), plain(*given))
+
+
+@pytest.mark.parametrize(
+    ("op", "arguments"),
+    [("leaky_relu", {"slope": -1.0}), ("elu", {"alpha": -0.5}), ("celu", {"alpha": -0.5})],
+)
+def test_activations_that_fall_are_not_in_place(op: str, arguments: dict[str, float]) -> None:
+    """torch refuses to go back through them from what they put out."""
+    b, x = start()
+    graph = b.graph(b.chain(x, conv(4), "batch_norm", (op, arguments)))
+    module = torch_module.compile(graph)
+    results(module(*inputs_for(graph)))[0].sum().backward()
+    assert all(p.grad is not None for p in module.parameters())

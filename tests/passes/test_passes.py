@@ -200,6 +200,16 @@ def test_multipliers_of_a_gated_map_act_on_the_gate() -> None:
     assert all(made.graph.nodes[n.inputs[1]].scope == n.scope for n in sums)
 
 
+@pytest.mark.parametrize("name", ["fold_scales", "place_scales"])
+@pytest.mark.parametrize("last", [("scale", {"factor": 1e300}), ("ws_conv", {"channels": 4, "gamma": 1e300})])
+def test_constants_that_would_not_stay_finite_stay_apart(name: str, last: tuple[str, dict[str, float]]) -> None:
+    b = GraphBuilder()
+    x = b.chain(b.add("input", size=(4, 8, 8)), "sigmoid", ("scale", {"factor": 1e300}), last, "sigmoid")
+    made = optimize(b.graph(x), passes_named([name]))
+    assert ops_of(made.graph).count("scale") == 1 + (last[0] == "scale")
+    verify_graph(made.graph)
+
+
 def test_repvgg_becomes_one_convolution() -> None:
     b = GraphBuilder()
     x = b.add("input", size=(8, 9, 9))
