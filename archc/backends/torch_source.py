@@ -256,7 +256,9 @@ class _Writer:
         if self.is_root:
             in_eval = tuple(o.node for o in self.graph.outputs if not o.train_only)
         hint = _result(results, in_eval, self.is_root) + (" | list[Tensor]" if featured else "")
-        lines, body = self._body("forward", [item for _, run in runs for item in run], results, hint, featured)
+        lines, body = self._body(
+            "forward", [item for _, run in runs for item in run], results, hint, featured
+        )
         if featured:
             given = ", ".join(body.names[value] for value in self.cls.first.inputs)
             lines += ["        if features:", f"            return self.forward_features({given})"]

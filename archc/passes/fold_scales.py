@@ -209,15 +209,12 @@ class _Scales:
 
     def _with_constant(self, op: Op, constant: float, how: Callable[..., None]) -> Op | None:
         """The op with a constant of its own multiplied; None where it has none, or none that stays finite."""
-        if isinstance(op, Scale):
-            name, own = "factor", op.factor
-        elif isinstance(op, WSConv) and how is scale_inputs:
-            name, own = "gamma", op.gamma
-        elif isinstance(op, Gain) and not self.learned:
-            name, own = "factor", op.factor
-        else:
-            return None
-        return replace(op, **{name: own * constant}) if isfinite(own * constant) else None
+        held: Op | None = None
+        if isinstance(op, WSConv) and how is scale_inputs:
+            held = replace(op, gamma=op.gamma * constant) if isfinite(op.gamma * constant) else None
+        elif isinstance(op, Scale) or (isinstance(op, Gain) and not self.learned):
+            held = replace(op, factor=op.factor * constant) if isfinite(op.factor * constant) else None
+        return held
 
     # ------------------------------------------------------------ placing
 

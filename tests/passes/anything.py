@@ -171,7 +171,9 @@ class _Drawing:
         self.random = Random(seed)
         self.b = GraphBuilder(f"anything{seed}")
         self.made = [
-            self.b.add("input", size=self.random.choice(((4, 8, 8), (4, 8, 8), (8, 5, 7), (4, 1, 1))), name=name)
+            self.b.add(
+                "input", size=self.random.choice(((4, 8, 8), (4, 8, 8), (8, 5, 7), (4, 1, 1))), name=name
+            )
             for name in ("x", "y")[: self.random.choice((1, 1, 2))]
         ]
 
@@ -184,7 +186,11 @@ class _Drawing:
             return (first,)
         alike = [i for i in self.made if nodes[i].shape == nodes[first].shape]
         if op == "mul":
-            small = [i for i in self.made if nodes[i].shape in (nodes[first].shape[:1], (nodes[first].shape[0], 1, 1))]
+            small = [
+                i
+                for i in self.made
+                if nodes[i].shape in (nodes[first].shape[:1], (nodes[first].shape[0], 1, 1))
+            ]
             pair = (first, r.choice(small if small and r.random() < 0.7 else alike))
             return pair if r.random() < 0.7 else pair[::-1]
         return tuple(r.choices(alike, k=r.choice((1, 2, 2, 2, 3))))

@@ -202,7 +202,9 @@ def test_multipliers_of_a_gated_map_act_on_the_gate() -> None:
 
 @pytest.mark.parametrize("name", ["fold_scales", "place_scales"])
 @pytest.mark.parametrize("last", [("scale", {"factor": 1e300}), ("ws_conv", {"channels": 4, "gamma": 1e300})])
-def test_constants_that_would_not_stay_finite_stay_apart(name: str, last: tuple[str, dict[str, float]]) -> None:
+def test_constants_that_would_not_stay_finite_stay_apart(
+    name: str, last: tuple[str, dict[str, float]]
+) -> None:
     b = GraphBuilder()
     x = b.chain(b.add("input", size=(4, 8, 8)), "sigmoid", ("scale", {"factor": 1e300}), last, "sigmoid")
     made = optimize(b.graph(x), passes_named([name]))
