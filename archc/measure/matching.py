@@ -65,9 +65,10 @@ class Matching:
         wanted = signature(ours.tensors)
         fits = [(t, a) for t in self.waiting if (a := self._fit(wanted, t)) is not None]
         scored = [(ours.read.distance(t.read), t, a) for t, a in fits if ours.read and t.read]
-        # branches may begin with tensors of one shape (RegNet's projection): their attributes tell them apart
+        # branches may begin with tensors of one shape (RegNet's projection): their attributes tell them apart, and
+        # what would be left over (a depthwise 1×1 beside a normalisation)
         equals = [row for row in scored if row[0] <= TOLERANCE]
-        equal = min(equals, key=lambda row: len(list(unlike(ours, row[1]))), default=None)
+        equal = min(equals, key=lambda row: _strangeness(ours, *row[1:]), default=None)
         # a parameter of a module around others (a layer scale): what that module read says nothing
         outer = next(((0.0, t, a) for t, a in fits if not t.leaf), None)
         nearest = min(scored, key=lambda row: row[0], default=None)
@@ -83,6 +84,11 @@ class Matching:
         if key not in self._known:
             self._known[key] = assign(*key)
         return self._known[key]
+
+
+def _strangeness(ours: Call, theirs: Call, assigned: dict[str, str]) -> tuple[int, int]:
+    """How many attributes two modules do not share, and how many tensors of theirs would be left."""
+    return len(list(unlike(ours, theirs))), len(theirs.tensors) - len(assigned)
 
 
 def signature(tensors: dict[str, Tensor]) -> Signature:

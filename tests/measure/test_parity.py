@@ -14,6 +14,7 @@ from archc.backends import torch_module
 from archc.measure.parity import Report, parity
 from archc.measure.weights import load_weights, save_keymap
 from tests.backends import graphs
+from tests.elaborate.support import arch
 from tests.peers import import_torchvision
 
 
@@ -78,6 +79,26 @@ def test_equal_networks_with_another_order_of_branches() -> None:
     assert all(
         torch.equal(v, before[k]) and v.dtype == before[k].dtype for k, v in theirs.state_dict().items()
     )
+
+
+class Beside(nn.Module):
+    """A normalisation, and beside it one after a depthwise 1×1: as in MobileOne, the other way round than ours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.skip = nn.BatchNorm2d(8)
+        self.scale = nn.Conv2d(8, 8, 1, groups=8, bias=False)
+        self.norm = nn.BatchNorm2d(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.skip(x) + self.norm(self.scale(x)))
+
+
+def test_a_depthwise_1x1_is_not_taken_for_the_scale_of_a_normalisation() -> None:
+    ours = arch("  x = sum([x -> conv(8, 1, groups = 8) -> batch_norm, x -> batch_norm]) -> relu")
+    report = parity(torch_module.compile(ours), Beside(), torch.randn(2, 8, 16, 16))
+    assert report.ok
+    assert report.keymap["scale.weight"].key == "conv.weight"
 
 
 def test_the_keymap_loads_their_weights(tmp_path: Any) -> None:
