@@ -118,9 +118,11 @@ class _OpDrawing:
         users = Counter(i for node in self.graph.nodes for i in node.inputs)
         for source, target in dict.fromkeys(edges):
             tail = f"n{source}" if source >= 0 else f"in{self.column[target]}_{-1 - source}"
-            # a chain stays straight; where many ways part or meet, they lie about the middle
-            few = users[source] <= 2 and len(self.graph.nodes[target].inputs) <= 2
-            weight = "8" if target == source + 1 and few else "1"
+            # a chain stays straight; where ways meet, or many part, they lie about the middle
+            straight = (
+                target == source + 1 and users[source] <= 2 and len(self.graph.nodes[target].inputs) == 1
+            )
+            weight = "8" if straight else "1"
             self.dot.edge(tail, f"n{target}", weight=weight)
         for i, output in enumerate(self.graph.outputs):
             look = {"style": "dashed"} if output.train_only else {}

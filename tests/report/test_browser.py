@@ -287,6 +287,17 @@ def test_text_is_legible_in_the_light_and_in_the_dark(
     assert charts.page.evaluate(CONTRASTS) == []
 
 
+def test_pages_keep_to_a_narrow_window(open_page: Open) -> None:
+    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    lines = [
+        RunLine("run" * 20, {f"key{i}": "x" * 9 for i in range(20)}, None, []),
+        RunLine("b", {}, None, []),
+    ]
+    for at in (open_page(archc.load("resnet50")), open_page(html=runs_page(lines, "runs"))):
+        at.page.set_viewport_size({"width": 420, "height": 800})
+        assert at.page.evaluate(wide) <= 0
+
+
 def test_a_printed_report_is_not_cut_to_a_window(open_page: Open) -> None:
     at = open_page(archc.load("resnet50"))
     at.page.click("text='unfold all'")

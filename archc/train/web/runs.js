@@ -34,7 +34,10 @@ function table() {
   };
   row(columns, "th");
   runs.forEach((run, i) => row(run.row, "td").classList.add(`p${i}`, `c${i % COLOURS}`));
-  plots.before(made);
+  const place = document.createElement("div");
+  place.className = "scroll";
+  place.append(made);
+  plots.before(place);
 }
 
 toggles(runs.map((run) => run.name));
