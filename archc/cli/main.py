@@ -67,6 +67,16 @@ OTHER_WORDS = {
 }  # fmt: skip
 """What commands are called elsewhere."""
 
+OTHER_OPTIONS = {
+    "--arch": "SPEC", "--batch-size": "--set data.batch=…", "--classes": "-p classes=…", "--config": "--recipe",
+    "--finetune": "--weights", "--gpu": "--device cuda", "--gpus": "torchrun --nproc-per-node", "--init": "--weights",
+    "--learning-rate": "--set optim.lr=…", "--lr": "--set optim.lr=…", "--model": "SPEC", "--momentum": "--set optim.momentum=…",
+    "--num-classes": "-p classes=…", "--out": "-o", "--output": "-o", "--optimizer": "--set optim.name=…",
+    "--parameter": "-p", "--pretrained": "--weights", "--seed": "--set seed=…", "--weight-decay": "--set optim.weight_decay=…",
+    "--workers": "--set data.workers=…",
+}  # fmt: skip
+"""What options are called elsewhere."""
+
 EPILOG = """\b
 A first walk:
   archc list 'resnet*'            what is in the library
@@ -131,6 +141,7 @@ def main(args: Sequence[str] | None = None) -> int:
         return 1
     except click.ClickException as error:
         if isinstance(error, click.UsageError):
+            _mend_hint(error)
             error.show()
         else:
             fail(error.format_message())
@@ -147,6 +158,17 @@ def main(args: Sequence[str] | None = None) -> int:
         fail(f"cannot write the output: {error.strerror}")
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _mend_hint(error: click.UsageError) -> None:
+    """Of an option that is called otherwise here, the name it has, where the command has it."""
+    guess = OTHER_OPTIONS.get(error.option_name, "") if isinstance(error, click.NoSuchOption) else ""
+    if guess and error.ctx and isinstance(error, click.NoSuchOption):
+        words = {
+            word for param in error.ctx.command.params for word in (*param.opts, param.human_readable_name)
+        }
+        if guess.split()[0] in words or guess.startswith("torchrun"):
+            error.possibilities = [guess]
 
 
 def _put_off_collecting() -> None:

@@ -12,7 +12,14 @@ import click
 from archc.cli.console import print_table, warn
 from archc.cli.files import OutputPath
 from archc.cli.options import call_options, saved_network, spec_argument, weights_of, weights_options
-from archc.cli.training import describe, describe_data, training_problems
+from archc.cli.training import (
+    data_option,
+    describe,
+    describe_data,
+    recipe_option,
+    steps_of,
+    training_problems,
+)
 
 EPILOG = """\b
 Examples:
@@ -48,10 +55,8 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 @click.command(epilog=EPILOG)
 @spec_argument
-@click.option("--recipe", required=True, metavar="RECIPE", help="A shipped recipe, or a TOML file.")
-@click.option(
-    "--data", metavar="DATA", help="digits, synthetic, a folder, a parquet file, NAME:PATH, hf:OWNER/NAME."
-)
+@recipe_option
+@data_option
 @click.option(
     "-o",
     "directory",
@@ -141,7 +146,7 @@ def _one(
         prepared = prepare(spec, recipe, params, input_)
         if group.leads:
             describe_data(prepared)
-        progress.steps = round(recipe.epochs * (len(prepared.data.train) // recipe.data.batch))
+        progress.steps = steps_of(recipe, prepared.data)
         watchers = [progress.show]
         if tensorboard and group.leads:
             watchers.append(stack.enter_context(_board(place / "tensorboard")).write)

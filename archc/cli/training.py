@@ -4,15 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from archc.analyses.figures import shape_text
 from archc.cli.console import NO_ROOM, complain, fail, warn
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 DIVERGED, INTERRUPTED = 3, 75
 EXTRA = ("torch", "safetensors", "numpy")
+
+
+class RecipeName(click.ParamType):
+    """A shipped recipe or a file; where none is given, the message says which are shipped."""
+
+    name = "recipe"
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        return f"Give a TOML file, or one of: {', '.join(_shipped())}."
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        names = [CompletionItem(name) for name in _shipped() if name.startswith(incomplete)]
+        return [*names, CompletionItem(incomplete, type="file")]
+
+
+def _shipped() -> list[str]:
+    from archc.train.resources import recipes_root
+
+    return sorted(path.stem for path in recipes_root().glob("*.toml"))
+
+
+recipe_option = click.option(
+    "--recipe", required=True, type=RecipeName(), metavar="RECIPE", help="A shipped recipe, or a TOML file."
+)
+data_option = click.option(
+    "--data", metavar="DATA", help="digits, synthetic, a folder, a parquet file, NAME:PATH, hf:OWNER/NAME."
+)
 
 
 @contextmanager
@@ -73,6 +107,11 @@ def describe(found: dict[str, Any]) -> str:
     """Accuracy of the weights, and of their average where there is one."""
     text = f"accuracy {found['eval_accuracy']:.2%}"
     return text + (f" (average of weights {found['ema_accuracy']:.2%})" if "ema_accuracy" in found else "")
+
+
+def steps_of(recipe: Any, data: Any) -> int:
+    """How many steps a run will take."""
+    return max(1, round(recipe.epochs * (len(data.train) // recipe.data.batch)))
 
 
 def describe_data(prepared: Any) -> None:

@@ -10,7 +10,7 @@ import click
 from archc.cli.console import complain, print_json, print_table, warn
 from archc.cli.files import OutputPath
 from archc.cli.options import call_options, format_option, spec_argument
-from archc.cli.training import training_problems
+from archc.cli.training import data_option, describe_data, recipe_option, steps_of, training_problems
 
 EPILOG = """\b
 Examples:
@@ -25,7 +25,7 @@ diverges is ranked last, and not tried again. --plot draws a heat map, and needs
 
 @click.command(epilog=EPILOG)
 @spec_argument
-@click.option("--recipe", required=True, metavar="RECIPE", help="A shipped recipe, or a TOML file.")
+@recipe_option
 @click.option(
     "--grid",
     "grids",
@@ -35,7 +35,7 @@ diverges is ranked last, and not tried again. --plot draws a heat map, and needs
     help="Values to try of a key; repeatable.",
 )
 @click.option("--epochs", type=click.FloatRange(min=0, min_open=True), help="Epochs of each run.")
-@click.option("--data", metavar="DATA", help="digits, synthetic, a folder, a parquet file, NAME:PATH.")
+@data_option
 @click.option(
     "-o",
     "directory",
@@ -65,6 +65,7 @@ def command(
 ) -> None:
     """Train a grid of recipes and rank them."""
     with training_problems(ctx):
+        from archc.cli.progress import Progress
         from archc.train.packed import reader
         from archc.train.prepare import data_changes, prepare
         from archc.train.ranks import ranks
@@ -83,13 +84,18 @@ def command(
         ]  # all are right before any runs
         accuracies: dict[str, float | None] = {}
         with ranks(device) as group:
-            for cell, own in zip(grid, recipes, strict=True):
-                prepared = prepare(spec, own, dict(params), input_, reader(base / "data"))
-                accuracies[cell.name] = train_cell(
-                    prepared.graph, own, prepared.data, base / cell.name, group, warn
-                )
+            for number, (cell, own) in enumerate(zip(grid, recipes, strict=True)):
+                with Progress(shown=group.leads) as progress:
+                    prepared = prepare(spec, own, dict(params), input_, reader(base / "data"))
+                    if group.leads and not number:
+                        describe_data(prepared)
+                    progress.steps = steps_of(own, prepared.data)
+                    accuracies[cell.name] = train_cell(
+                        prepared.graph, own, prepared.data, base / cell.name, group, warn, progress.show,
+                        progress.beat,
+                    )  # fmt: skip
                 if group.leads:
-                    complain(f"{cell.name}: {_percent(accuracies[cell.name])}")
+                    complain(f"{number + 1}/{len(grid)} {cell.name}: {_percent(accuracies[cell.name])}")
         if not group.leads:
             return
         ranked = sorted(grid, key=lambda cell: accuracies[cell.name] or -1.0, reverse=True)

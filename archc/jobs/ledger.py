@@ -72,12 +72,15 @@ class Ledger:
             (stored,) = self._rows("SELECT identity FROM studies WHERE study = ?", self.study)[0]
         before = json.loads(stored)
         now = json.loads(_json(identity))
-        differing = [
-            f"{key}: {before.get(key)!r} then, {now.get(key)!r} now"
-            for key in {**before, **now}
-            if before.get(key) != now.get(key)
-        ]
-        if differing:
+        if before != now:
+            from archc.train.recipe import leaves
+
+            old, new = leaves(before), leaves(now)
+            differing = [
+                f"{key}: {old.get(key)!r} then, {new.get(key)!r} now"
+                for key in {**old, **new}
+                if old.get(key) != new.get(key)
+            ]
             raise LedgerError(
                 f"the study {self.study!r} in {shown(self.url)} is of another search:\n  "
                 + "\n  ".join(differing)

@@ -29,6 +29,7 @@ class RunLine:
     recipe: dict[str, Any]
     result: dict[str, Any] | None
     log: list[dict[str, Any]]
+    diverged: bool = False
 
     @property
     def accuracy(self) -> float | None:
@@ -50,9 +51,12 @@ def find_runs(directory: Path) -> list[RunLine]:
     for log in sorted(directory.rglob("log.jsonl")):
         result, recipe = log.parent / "result.json", log.parent / "recipe.toml"
         content = json.loads(result.read_text()) if result.exists() else None
+        diverged = (log.parent / "diverged.json").exists()
         table = leaves(tomllib.loads(recipe.read_text())) if recipe.exists() else {}
         name = str(log.parent.relative_to(directory))
-        found.append(RunLine(directory.name if name == "." else name, table, content, read_journal(log)))
+        found.append(
+            RunLine(directory.name if name == "." else name, table, content, read_journal(log), diverged)
+        )
     return sorted(found, key=lambda run: -1.0 if run.accuracy is None else run.accuracy, reverse=True)
 
 
@@ -60,8 +64,9 @@ def side_by_side(runs: list[RunLine]) -> tuple[tuple[str, ...], list[tuple[str, 
     """Columns and rows: the figures of each run, then every key in which their recipes differ."""
     keys = dict.fromkeys(key for run in runs for key in run.recipe if key not in SAID)
     differing = [key for key in keys if len({repr(run.recipe.get(key)) for run in runs}) > 1]
+    columns = tuple("of epochs" if key == "epochs" else key for key in differing)
     rows = [(*_figures(run), *(_shown(run.recipe.get(key)) for key in differing)) for run in runs]
-    return (*COLUMNS, *differing), rows
+    return (*COLUMNS, *columns), rows
 
 
 def html(runs: list[RunLine], title: str) -> str:
@@ -103,7 +108,8 @@ def _figures(run: RunLine) -> tuple[str, ...]:
     accuracy = "" if run.accuracy is None else f"{run.accuracy:.2%}"
     epochs = f"{run.log[-1]['epoch']:.1f}" if run.log else ""
     if run.result is None:
-        return run.name, "(unfinished)", accuracy, epochs, "", _shown(run.recipe.get("seed")), "", ""
+        state = "(diverged)" if run.diverged else "(unfinished)"
+        return run.name, state, accuracy, epochs, "", _shown(run.recipe.get("seed")), "", ""
     found = run.result
     return (
         run.name, found["network"], accuracy, epochs, f"{found['params']:,}", str(found["seed"]),

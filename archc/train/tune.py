@@ -15,7 +15,7 @@ from archc.train.datasets import Dataset
 from archc.train.ranks import Ranks
 from archc.train.recipe import Recipe, RecipeError
 from archc.train.session import run
-from archc.train.trainer import Diverged
+from archc.train.trainer import Beat, Diverged, Watch, unheard
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,14 @@ def cells(axes: Sequence[Axis]) -> list[Cell]:
 
 
 def train_cell(
-    graph: Graph, recipe: Recipe, data: Dataset, place: Path, ranks: Ranks, warn: Callable[[str], None]
+    graph: Graph,
+    recipe: Recipe,
+    data: Dataset,
+    place: Path,
+    ranks: Ranks,
+    warn: Callable[[str], None],
+    watch: Watch = lambda line: None,
+    beat: Beat = unheard,
 ) -> float | None:
     """The accuracy of a cell's run, begun or gone on with; None where it diverged, which is not tried twice.
 
@@ -70,7 +77,7 @@ def train_cell(
     if told.exists() and json.loads(told.read_text())["identity"] == identity:
         return None
     try:
-        found = run(graph, recipe, data, place, ranks, warn=warn)
+        found = run(graph, recipe, data, place, ranks, watch=watch, beat=beat, warn=warn)
     except Diverged as error:
         if ranks.leads:
             text = json.dumps({"message": str(error), "identity": identity}, indent=1)
