@@ -13,7 +13,7 @@ from archc.cli.options import spec_argument
 
 EPILOG = """\b
 Examples:
-  archc sample regnet --n 1 -o out && archc mutate out/regnet_000004.arch
+  archc sample regnet --n 1 -o out && archc mutate out/regnet_000002.arch
   archc mutate best.arch --seed 3 -o next.arch
   archc mutate best.arch --n 5 -o neighbours
 

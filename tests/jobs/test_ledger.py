@@ -71,10 +71,14 @@ def test_nothing_can_be_changed_or_removed(url: str, study: str) -> None:
 
 def test_another_search_is_told_what_differs(url: str, study: str) -> None:
     with Ledger(url, study) as ledger:
-        ledger.begin({"strategy": "random", "seed": 0})
-        ledger.begin({"strategy": "random", "seed": 0})
+        own = {"strategy": "random", "seed": 0, "recipe": {"epochs": 1, "optim": {"lr": 0.1}}}
+        ledger.begin(own)
+        ledger.begin(own)
         with pytest.raises(LedgerError, match="seed: 0 then, 1 now"):
-            ledger.begin({"strategy": "random", "seed": 1})
+            ledger.begin({**own, "seed": 1})
+        with pytest.raises(LedgerError) as told:
+            ledger.begin({**own, "recipe": {"epochs": 1, "optim": {"lr": 0.2}}})
+        assert str(told.value).splitlines()[1:-1] == ["  recipe.optim.lr: 0.1 then, 0.2 now"]
 
 
 def test_one_search_at_a_time(url: str, study: str) -> None:

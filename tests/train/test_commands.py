@@ -198,6 +198,15 @@ def test_a_full_disk_names_the_file(run: Run, monkeypatch: pytest.MonkeyPatch) -
     assert "the same command goes on" in err
 
 
+def test_options_of_other_tools_are_answered(run: Run) -> None:
+    for option, guess in (("--lr", "--set optim.lr=…"), ("--output", "-o"), ("--pretrained", "--weights")):
+        code, _, err = run("train", "tiny.arch", "--recipe", "quickstart", option, "1")
+        assert (code, f"Did you mean '{guess}'?" in err) == (2, True), err
+    assert "Did you mean '--set" not in run("count", "tiny.arch", "--lr", "1")[2]
+    code, _, err = run("train", "tiny.arch")
+    assert (code, "or one of: cifar10_fast, " in err) == (2, True)
+
+
 def test_without_a_terminal_a_long_run_is_not_silent(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("archc.cli.progress.SILENCE", 0.0)
     err = run("train", "tiny.arch", *SMALL)[2]
@@ -261,6 +270,7 @@ def test_a_cell_that_diverges_is_ranked_last_and_not_tried_again(run: Run) -> No
     told = sorted(Path("t").rglob("diverged.json"))
     times = [p.stat().st_mtime_ns for p in told]
     assert len(told) == 2
+    assert run("runs", "t")[1].count("(diverged)") == 2
     code, out, _ = run(*command, "--epochs", "1", "--format", "json")
     assert [cell["accuracy"] for cell in json.loads(out)][2:] == [None, None]
     assert [p.stat().st_mtime_ns for p in told] == times
