@@ -141,8 +141,7 @@ def main(args: Sequence[str] | None = None) -> int:
         return 1
     except click.ClickException as error:
         if isinstance(error, click.UsageError):
-            _mend_hint(error)
-            error.show()
+            _with_hint(error).show()
         else:
             fail(error.format_message())
         return error.exit_code
@@ -160,15 +159,17 @@ def main(args: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _mend_hint(error: click.UsageError) -> None:
-    """Of an option that is called otherwise here, the name it has, where the command has it."""
-    guess = OTHER_OPTIONS.get(error.option_name, "") if isinstance(error, click.NoSuchOption) else ""
-    if guess and error.ctx and isinstance(error, click.NoSuchOption):
-        words = {
-            word for param in error.ctx.command.params for word in (*param.opts, param.human_readable_name)
-        }
-        if guess.split()[0] in words or guess.startswith("torchrun"):
-            error.possibilities = [guess]
+def _with_hint(error: click.UsageError) -> click.UsageError:
+    """Of an option that is called otherwise here, the message with the name it has, where the command has it."""
+    if not isinstance(error, click.NoSuchOption) or not error.ctx:
+        return error
+    guess = OTHER_OPTIONS.get(error.option_name, "")
+    words = {w for param in error.ctx.command.params for w in (*param.opts, param.human_readable_name)}
+    if guess and (guess.split()[0] in words or guess.startswith("torchrun")):
+        return click.UsageError(
+            f"No such option {error.option_name!r}. Did you mean {guess!r}?", ctx=error.ctx
+        )
+    return error
 
 
 def _put_off_collecting() -> None:
