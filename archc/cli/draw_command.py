@@ -28,7 +28,7 @@ Examples:
 \b
 network  its sections, with shapes and cost
 stage    the blocks of each section, equal ones folded
-block    each distinct block once, as papers draw them
+block    each distinct block once, as papers draw them, in rows of a page
 op       every node, in columns where it is long
 --cells  each distinct two-input cell once: operators in pairs as in NASNet's paper, or on edges as in DARTS'"""
 
