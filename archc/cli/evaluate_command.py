@@ -9,6 +9,7 @@ import click
 
 from archc.cli.console import print_json, print_table, warn
 from archc.cli.options import format_option
+from archc.cli.progress import Reporter
 from archc.cli.training import training_problems
 
 EPILOG = """\b
@@ -47,7 +48,14 @@ def command(
         with ranks(device) as group:
             opened = open_run(run, group.device, weights or "")
             recipe = load_recipe(run / "recipe.toml", [*(data_changes(data) if data else []), *changes])
-            found = evaluate(opened, recipe)
+            said = "no example is done yet"
+
+            def watch(done: int, of: int) -> None:
+                nonlocal said
+                said = f"{done:,} of {of:,} examples"
+
+            with Reporter(lambda: said):
+                found = evaluate(opened, recipe, watch)
         if found.unreadable:
             warn(
                 f"{len(found.unreadable)} images cannot be read and are left out: {', '.join(found.unreadable[:5])}"

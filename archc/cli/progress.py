@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -47,10 +48,48 @@ class Bar(ABC):
         """A bar of rich, not begun."""
 
 
+class Reporter:
+    """A context in which something is said after each silence, every time a longer one, by a thread of its own."""
+
+    def __init__(self, text: Callable[[], str]) -> None:
+        self._text = text
+        self._said = time.monotonic()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._report, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._said = time.monotonic()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    @property
+    def silence(self) -> float:
+        """Seconds in which nothing was said."""
+        return time.monotonic() - self._said
+
+    def say(self, text: str) -> None:
+        """A line on stderr."""
+        click.echo(text, err=True)
+        self._said = time.monotonic()
+
+    def _report(self) -> None:
+        wait = FIRST
+        while not self._over.wait(max(0.0, wait - self.silence)):
+            if self.silence >= wait:
+                self.say(self._text())
+                wait = min(2 * wait, LONGEST)
+
+
 class Progress(Bar):
     """Of a run: `beat` takes what it is at, `show` the lines of the log with what the clock adds.
 
-    Where there is no bar, a run that says nothing for a while is reported by a thread of its own, as a step may be long.
+    Where there is no bar, a Reporter says where a run is that was silent, as a step may take long.
     """
 
     def __init__(self, *, shown: bool) -> None:
@@ -58,24 +97,21 @@ class Progress(Bar):
         self.steps = 0
         self._pace = Pace()
         self._drawn = 0.0
-        self._said = time.monotonic()
-        self._over = threading.Event()
-        self._reporter = threading.Thread(target=self._report, daemon=True)
+        self._reporter: Reporter | None = None
 
     def __enter__(self) -> Self:
         super().__enter__()
         if self._bar:  # without a length, until the first step begins
             self._task = self._bar.add_task("getting ready", total=None)
         elif self._shown:
-            self._reporter.start()
+            self._reporter = Reporter(lambda: self._pace.describe(self.steps)).__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over.set()
-        if self._reporter.ident is not None:
-            self._reporter.join()
+        if self._reporter:
+            self._reporter.__exit__(kind, error, trace)
         super().__exit__(kind, error, trace)
 
     def _made(self) -> Any:
@@ -112,20 +148,8 @@ class Progress(Bar):
             self._bar.update(self._task, completed=line["step"], description=text)
         if self._bar and "eval_accuracy" in line:
             self._bar.console.print(text, highlight=False)
-        elif not self._bar and ("eval_accuracy" in line or time.monotonic() - self._said > SILENCE):
-            self._say(text)
-
-    def _say(self, text: str) -> None:
-        click.echo(text, err=True)
-        self._said = time.monotonic()
-
-    def _report(self) -> None:
-        """Says where the run is after a silence, each time a longer one, until the run is over."""
-        wait = FIRST
-        while not self._over.wait(max(0.0, self._said + wait - time.monotonic())):
-            if time.monotonic() >= self._said + wait:
-                self._say(self._pace.describe(self.steps))
-                wait = min(2 * wait, LONGEST)
+        elif self._reporter and ("eval_accuracy" in line or self._reporter.silence > SILENCE):
+            self._reporter.say(text)
 
 
 @dataclass(frozen=True)

@@ -231,11 +231,11 @@ def iterate(value: Any, span: Span) -> Any:
             )  # fmt: skip
         return value
     text = span.text if len(span.text) <= 40 else "n"
-    help = (
-        f"write `0..{text}`"
-        if type(value) is int
-        else "lists, tuples and ranges have items: `[a, b]`, `0..n`"
-    )
+    help = "lists, tuples and ranges are walked over: `[a, b]`, `0..n`"
+    if type(value) is int:
+        help = f"write `0..{text}`"
+    elif type(value) is str:
+        help = f"{help}; the characters of a string are `s[i] for i in 0..len(s)`"
     raise fail("E0419", f"cannot iterate over {show(value)}", span, f"this is {a_type(value)}", (help,))
 
 

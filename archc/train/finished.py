@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,8 +89,13 @@ class Evaluation:
     unreadable: tuple[str, ...] = ()
 
 
-def evaluate(run: Finished, recipe: Recipe) -> Evaluation:
-    """How a run does on the held-out examples of the data a recipe names. Raises DataError."""
+def evaluate(
+    run: Finished, recipe: Recipe, watch: Callable[[int, int], None] = lambda done, of: None
+) -> Evaluation:
+    """How a run does on the held-out examples of the data a recipe names. Raises DataError.
+
+    watch: called after each batch with how many examples are done, of how many.
+    """
     about = recipe.data.model_copy(update={"stream": True})  # else the training images are decoded too
     data = load_dataset(about, run.graph.inputs[0].shape, recipe.seed)
     known = run.result["classes"]
@@ -99,16 +105,24 @@ def evaluate(run: Finished, recipe: Recipe) -> Evaluation:
         raise DataError(
             f"the data has the network's classes in another order: {', '.join(data.classes[:5])}, …"
         )
-    return score(run, HeldOut(data.test, recipe.data, run.device), data.classes)
+    examples = HeldOut(data.test, recipe.data, run.device)
+    return score(run, examples, data.classes, lambda done: watch(done, len(data.test)))
 
 
-def score(run: Finished, examples: HeldOut, classes: tuple[str, ...]) -> Evaluation:
-    """The scores of held-out examples. Raises DataError where none can be read."""
-    best, labels = [], []
+def score(
+    run: Finished,
+    examples: HeldOut,
+    classes: tuple[str, ...],
+    watch: Callable[[int], None] = lambda done: None,
+) -> Evaluation:
+    """The scores of held-out examples. Raises DataError where none can be read. watch: told how many are done."""
+    best, labels, done = [], [], 0
     for images, own in examples:
         there = own.cpu() != NONE
         best.append(run.probabilities(images).topk(min(5, len(classes))).indices.cpu()[there])
         labels.append(own.cpu()[there])
+        done += len(own)
+        watch(done)
     truth = torch.cat(labels)
     right = torch.cat(best) == truth[:, None]
     by_class = {}

@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 
 from archc.cli.main import main
+from archc.train.finished import evaluate, open_run
 from tests.train.test_data import hub, png
 from tests.train.tiny import SPEC
 
@@ -52,6 +53,10 @@ def test_train_evaluate_predict_runs(run: Run, tmp_path: Path) -> None:
     result = json.loads(Path("runs/tiny-quickstart/result.json").read_text())
     assert code == 0
     assert json.loads(out)["accuracy"] == pytest.approx(result["eval_accuracy"], abs=1e-6)
+    told: list[tuple[int, int]] = []
+    opened = open_run(Path("runs/tiny-quickstart"), torch.device("cpu"), "")
+    evaluate(opened, opened.recipe, lambda done, of: told.append((done, of)))
+    assert told == sorted(told) and told[-1] == (result["held_out_examples"],) * 2
     Image.fromarray(np.zeros((20, 20), dtype=np.uint8)).save(tmp_path / "a.png")
     code, out, _ = run("predict", "runs/tiny-quickstart", "a.png", "--top", "10", "--format", "json")
     assert code == 0
