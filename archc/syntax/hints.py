@@ -118,6 +118,8 @@ def hint(tables: Tables, tokens: Tokens, found: Found, i: int) -> str:
     if text == ",":
         if "_IN" in expected and "_FOR" in before:
             return "several targets stand in parentheses: `for (a, b) in pairs { … }`"
+        if "RSQB" in expected and previous not in (",", "["):
+            return "one index or slice at a time, `xs[a][b]`; channels of a tensor are `x -> slice_channels(start, stop)`"
         if "STAR" in expected:
             return "a tuple stands in parentheses: `(a, b)`"
     if text == "{" and expected == {"LPAR"}:
@@ -136,6 +138,8 @@ def hint(tables: Tables, tokens: Tokens, found: Found, i: int) -> str:
             if "LBRACE" in expected
             else "there is no expression to continue above"
         )
+    if (text == "]" and before[-1:] == ("DOTDOT",)) or (text in ("..", "..=") and previous == "["):
+        return "a part of a list is a slice: `xs[a:]`, `xs[:b]`"
     if text in ("..", "..=") and "_FROM" not in before:
         return "a range has two ends, `a..b`; with a stride it is `range(a, b, stride)`"
     if text == "else":
