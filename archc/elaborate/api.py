@@ -162,7 +162,7 @@ def check_text(text: str, name: str = "<text>") -> list[Diagnostic]:
 
     source = Source(name, text)
     tree, problems = parse(source)
-    module = Module(library(), source, tree, problems, 0, False)
+    module = Module(library(), source, tree, problems, 0, False, beside=False)
     found = Collected()
     for statement in tree.statements:
         if isinstance(statement, ast.Import):

@@ -65,7 +65,7 @@ def elaborate(
         if failure.diagnostic is not None:
             run.diagnostics.append(failure.diagnostic)
     except Fatal as fatal:
-        run.diagnostics.append(fatal.diagnostic)
+        run.diagnostics += [fatal.diagnostic] if fatal.diagnostic else []
     if any(d.severity == "error" for d in run.diagnostics):
         made = None
     return Elaborated(
@@ -94,7 +94,8 @@ def draw(
 ) -> Drawn:
     """One sample, its graph not built. `requires` are tested beside the space's own.
 
-    cost: without it only what can be known before the first tensor is computed and required. Raises Rejected when one is not met, ArchError when the network is invalid.
+    cost: without it only what can be known before the first tensor is computed and required. Raises Rejected when
+    one is not met, ArchError when the network is invalid.
     """
     target.module.library.caches.trim()
     answers = Repeatable(chooser)
@@ -126,7 +127,7 @@ def _draw(
     except Failure as failure:
         raise ArchError([*run.diagnostics, *([failure.diagnostic] if failure.diagnostic else [])]) from None
     except Fatal as fatal:
-        raise ArchError([*run.diagnostics, fatal.diagnostic]) from None
+        raise ArchError([*run.diagnostics, *([fatal.diagnostic] if fatal.diagnostic else [])]) from None
     if run.failed:
         raise ArchError(run.diagnostics)
     return Drawn(state.arguments, getattr(chooser.chooser, "answers", {}), found)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from archc.diagnostics import Diagnostic, Span
 from archc.diagnostics.record import record
+from archc.elaborate.choosers import KeepAll
 from archc.elaborate.foreign import keyword_help
 from archc.elaborate.frame import ElabFrame
 from archc.elaborate.inputs import LOST_INPUT, add_input, input_shape
@@ -166,7 +167,7 @@ class ArchCompiler(SectionCompiler):
         def check(f: ElabFrame) -> None:
             if truth(condition(f), node.condition.span):
                 return
-            if f.run.chooser is not None:
+            if f.run.chooser is not None and not isinstance(f.run.chooser, KeepAll):
                 raise Rejected(node.condition.span.text)
             seen = sorted({n for n in free_names(node.condition) if n in f.vars and not is_op(f.vars[n])})
             text = " ".join(node.condition.span.text.split())

@@ -110,7 +110,8 @@ class RangeValues:
 
     def holds(self, value: Any) -> bool:
         """Within the bounds; values between the steps are accepted when given explicitly."""
-        return is_number(value) and self.low <= value <= self.high
+        fits = is_number(value) and self.low <= value <= self.high
+        return bool(fits and (not self.whole or value == int(value)))
 
     def describe(self) -> str:
         return f"{show(self.low)}..={show(self.high)}"
@@ -168,7 +169,7 @@ class PowerOfTwoOrLog:
         return sorted({p for p in powers if p < self.step} | set(range(self.step, self.high + 1, self.step)))
 
     def holds(self, value: Any) -> bool:
-        return is_number(value) and self.low <= value <= self.high
+        return bool(is_number(value) and self.low <= value <= self.high and value == int(value))
 
     def describe(self) -> str:
         return f"pow2_or_log({self.low}, {self.high}, step = {self.step})"

@@ -36,6 +36,7 @@ class Library:
         self.modules: dict[Path, tuple[tuple[int, int], Module]] = {}
         self.loading: list[Path] = []
         self.imported: set[Path] = set()  # files that the one opened last led to
+        self.current: set[Path] = set()  # of these, those whose imports are known not to have changed
         self._names: dict[str, Path] | None = None
         self._ambients: frozenset[str] | None = None
 
@@ -51,6 +52,7 @@ class Library:
     def open(self, path: Path) -> Module:
         """The module of a spec file given by the user; raises ArchError when it cannot be read."""
         self.imported.clear()
+        self.current.clear()
         try:
             return self._load(path, str(path), confined=None)
         except Failure as failure:
@@ -60,7 +62,7 @@ class Library:
         """The module an `import` names: beside the importing file, else shipped; raises Failure."""
         parts = statement.module
         for base, shipped in ((Path(importer.source.name).parent, False), (self.root, True)):
-            if not shipped and importer.shipped:
+            if not shipped and not importer.beside:
                 continue
             path = base.joinpath(*parts).with_suffix(".arch")
             if path.is_file() or path.is_symlink():
@@ -110,7 +112,7 @@ class Library:
                 )  # fmt: skip
         data, stamp = self._read(path, name, span, confined, shipped)
         known = self.modules.get(path)
-        if known is not None and known[0] == stamp:
+        if known is not None and known[0] == stamp and self._is_current(known[1], path):
             return known[1]
         source = source_from_bytes(name, data)
         self.loading.append(path)
@@ -120,21 +122,33 @@ class Library:
             self.modules[path] = (stamp, module)
         finally:
             self.loading.pop()
-        self._check_cycles(module, path)
+        self.current.add(path)
+        found = self._imports(module, path)
+        module.imported = [m for m, _ in found]
+        module.problems += [_diagnostic(failure) for _, failure in found if failure is not None]
         return module
 
-    def _check_cycles(self, module: Module, path: Path) -> None:
-        """Imports are loaded with their importer, so that a cycle shows at once."""
+    def _is_current(self, module: Module, path: Path) -> bool:
+        """Whether what a module imports is what it was when it was loaded, looked at once for a file opened."""
+        if module.shipped or path in self.current:
+            return True
+        self.current.add(path)
+        return [m for m, _ in self._imports(module, path)] == module.imported
+
+    def _imports(self, module: Module, path: Path) -> list[tuple[Module | None, Failure | None]]:
+        """What each import leads to, loaded with the importer, so that a cycle shows at once."""
+        found: list[tuple[Module | None, Failure | None]] = []
         self.loading.append(path)
         try:
             for statement in module.tree.statements:
                 if isinstance(statement, ast.Import):
                     try:
-                        self.import_module(module, statement)
+                        found.append((self.import_module(module, statement), None))
                     except Failure as failure:
-                        module.problems.append(_diagnostic(failure))
+                        found.append((None, failure))
         finally:
             self.loading.pop()
+        return found
 
     def _read(
         self, path: Path, name: str, span: Span, confined: Path | None, shipped: bool

@@ -46,9 +46,13 @@ class Module:
         problems: list[Diagnostic],
         depth: int,
         shipped: bool,
+        *,
+        beside: bool = True,
     ) -> None:
         self.library = library
         self.shipped = shipped  # a file of the library, whose imports are too
+        self.beside = beside and not shipped  # whether imports are looked for beside it
+        self.imported: list[Module | None] = []  # what each import led to when it was loaded
         self.source = source
         self.tree = tree
         self.problems = problems

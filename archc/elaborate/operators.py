@@ -43,8 +43,8 @@ class Special(Function):
 
 @record(eq=False)
 class Lambda(Special):
-    """An `fn`. definition, compiler: its own, where it is closed over nothing. direct: called with (frame, values, span) for arguments given by position; MISSING where those
-    are not as many as the parameters, or hold tensors."""
+    """An `fn`. definition, compiler: its own, where it is closed over nothing. direct: called with (frame, values, span)
+    for arguments given by position; MISSING where those are not as many as the parameters, or hold tensors."""
 
     direct: Callable[..., Any] = lambda f, values, span: MISSING
     definition: ast.FnDef | None = None

@@ -133,8 +133,9 @@ def bind_arguments(
         if kept is not None and kept[0] is variant:
             chosen.update(kept[1])
             continue
+        picked = run.picked
         found = _variant_arguments(target, variant, home, parameters.by_name, frame)
-        if "pick" not in free_names(variant.base):
+        if run.picked == picked:
             if len(parameters.variants) >= MAX_VARIANTS:
                 parameters.variants.clear()
             parameters.variants[id(variant)] = variant, found
@@ -292,7 +293,11 @@ def _found_domain(compiled: CompiledParam, frame: ElabFrame) -> DomainValues:
     if found is None:
         if len(compiled.domains) >= MAX_DOMAINS:
             compiled.domains.clear()
-        found = compiled.domains[key] = compiled.domain(frame)
+        picked = frame.run.picked
+        found = compiled.domain(frame)
+        if frame.run.picked > picked:
+            return found
+        compiled.domains[key] = found
         if not compiled.reads:
             compiled.only = found
     return found

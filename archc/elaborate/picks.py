@@ -30,10 +30,12 @@ def _pick(f: ElabFrame, args: list[tuple[str | None, Any, Span]], span: Span) ->
     if name is not None and not isinstance(name, str):
         raise fail("E0420", f"pick: the name must be a string, not {show(name)}", span, "", (SIGNATURE,))
     if f.run.chooser is None:
-        raise fail(
-            "E0507", "this choice is open", span, f"one of {len(choices)}",
-            ("answer it with `--sample SEED`, or pass the choices as an argument",),
-        )  # fmt: skip
+        help = "answer it with `--sample SEED`, or pass the choices as an argument"
+        if f.run.arch is None:
+            help = (
+                "a constant is the same in every network: pick in an arch, or in the default of its parameter"
+            )
+        raise fail("E0507", "this choice is open", span, f"one of {len(choices)}", (help,))
     for body in f.run.bodies:
         body.reusable = False
     path = f.run.pick_path(name)

@@ -63,6 +63,8 @@ class Run:
         self.chooser = chooser
         self.root = root  # name of the source errors should point into where they can
         self.fuel = fuel
+        self.tank = fuel  # what there was to begin with
+        self.echoed = 0  # fuel that went for diagnostics made again
         self.priced = priced  # only costs are asked for: see archc.elaborate.pricing
         self.traced = traced  # numbers may be symbols, so nothing is looked up or kept by them
         self.depth = 0
@@ -76,6 +78,7 @@ class Run:
         self.set_ambients: dict[str, Span] = {}
         self.arch: Any = None  # the ArchRun, where an arch is being elaborated
         self.picks: dict[str, int] = {}
+        self.picked = 0  # choice points met: what has met one is not the same the next time
 
     # ------------------------------------------------------------ diagnostics and limits
 
@@ -89,6 +92,7 @@ class Run:
         way = [diagnostic.span, *(e.span for e in self.stack if not once)]
         key = (diagnostic.code, *[(s.source.name, s.start, s.end) for s in way])
         if key in self.reported:
+            self.echoed += REPEATED if placed.severity == "error" else 0
             self.spend(REPEATED, diagnostic.span)
             return
         self.reported.add(key)
@@ -118,9 +122,11 @@ class Run:
         return replace(diagnostic, span=span, frames=frames)
 
     def spend(self, amount: int, span: Span) -> None:
-        """Use evaluation fuel; raises Fatal when it is gone."""
+        """Use evaluation fuel; raises Fatal when it is gone, silently where most went for saying the same again."""
         self.fuel -= amount
         if self.fuel < 0:
+            if 2 * self.echoed > self.tank:
+                raise Fatal
             raise Fatal(
                 Diagnostic("E0901", f"evaluation takes more than {FUEL:,} steps", span, "stopped here",
                            ("loops and repeats multiply: check their bounds",))
@@ -147,6 +153,7 @@ class Run:
     def pick_path(self, name: str | None) -> str:
         """A stable name for the next choice point: where it is in the arch, and how many came before."""
         where = name or ".".join(e.text.split(" ")[-1] for e in self.stack) or "pick"
+        self.picked += 1
         number = self.picks.get(where, 0)
         self.picks[where] = number + 1
         return f"{where}[{number}]" if number or name is None else where

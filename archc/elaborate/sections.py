@@ -90,17 +90,18 @@ class SectionCompiler(StatementCompiler):
     def _section_op(self, node: ast.Expr) -> Closure:
         """The closure of a section's op, which is evaluated once where it always is the same."""
         op = self.expressions.compile(node)
-        names = set(free_names(node))
-        if names & self.locals or "pick" in names:
+        if set(free_names(node)) & self.locals:
             return op
         known: dict[Ambient, Any] = {}
 
         def found(f: ElabFrame) -> Any:
             value = known.get(f.ambient)
             if value is None:
+                picked = f.run.picked
                 value = op(f)
                 known.clear()  # one at a time: the ambients of other variants come with other arguments
-                known[f.ambient] = value
+                if f.run.picked == picked:
+                    known[f.ambient] = value
             return value
 
         return found

@@ -63,6 +63,10 @@ class Target:
         self.ambients = tuple(p.name for p in self.params if p.ambient)
         self.many = any(t.many for t in self.tensors)
 
+    def strides(self, args: dict[str, Any]) -> bool:
+        """Whether a stage has to pass `stride = 1` after the first time, these arguments being given."""
+        return args.get("stride", 1) != 1 and "stride" in self.by_name
+
     def signature(self) -> str:
         """`conv(x, channels, kernel = 1, …)` for messages."""
         parts = [t.name for t in self.tensors]
@@ -83,6 +87,14 @@ class BlockTarget(Target):
     defaults: dict[str, Callable[[Any], Any]]
     run: Callable[[Any], Any]
     effort: int
+
+    def strides(self, args: dict[str, Any]) -> bool:
+        stride = self.by_name.get("stride")
+        if stride is None or "stride" in args:
+            return stride is not None and args["stride"] != 1
+        # a default may be another stride than 1, and so may what a `set` gives
+        one = stride.default == "1" and not stride.ambient
+        return stride.type is not None and stride.type.name == "int" and not one
 
 
 @record(frozen=False, eq=False)

@@ -27,9 +27,9 @@ class Failure(Exception):
 
 
 class Fatal(Exception):
-    """A limit was reached: elaboration stops at once, carrying the one diagnostic that says why."""
+    """A limit was reached: elaboration stops at once. `diagnostic` says why; None where what is reported does."""
 
-    def __init__(self, diagnostic: Diagnostic) -> None:
+    def __init__(self, diagnostic: Diagnostic | None = None) -> None:
         super().__init__(diagnostic)
         self.diagnostic = diagnostic
 
@@ -263,7 +263,7 @@ def later(op: Any) -> Any:
     """What a stage applies from its second repetition on: a partially applied op that declares `stride` with 1."""
     if isinstance(op, Mixture):
         return replace(op, ops=tuple([later(o) for o in op.ops]))
-    if isinstance(op, OpValue) and "stride" in op.target.by_name and op.args.get("stride", 1) != 1:
+    if isinstance(op, OpValue) and op.target.strides(op.args):
         return OpValue(op.target, {**op.args, "stride": 1}, op.arg_spans, op.captured, op.span, op.positional)
     return op
 

@@ -111,5 +111,6 @@ def best_range(
 
 
 def errors_of(rows: Sequence[dict[str, Any]], column: str) -> list[tuple[dict[str, Any], float]]:
-    """The rows that have a number in a column, and that number; those without were not trained."""
-    return [(r, float(r[column])) for r in rows if type(r.get(column)) in (int, float)]
+    """The rows that have a number in a column, and that number; those without were not trained, or diverged."""
+    numbers = ((r, float(r[column])) for r in rows if type(r.get(column)) in (int, float))
+    return [(row, error) for row, error in numbers if math.isfinite(error)]

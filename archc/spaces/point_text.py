@@ -104,17 +104,24 @@ def from_line(text: str) -> dict[str, Any]:
         at = entry.end()
         path, separator, value = entry.groups()
         if separator == "=":
-            point[_unquoted(path)] = json.loads(value)
+            point[_unquoted(path)] = _value(value)
             continue
         picks = [tuple(map(int, pick.split("+"))) for pick in value.split()]
         span = None if path.startswith('"') else _SPAN.fullmatch(path)
-        paths = (
-            [_unquoted(path)]
-            if span is None
-            else [f"{span[1]}[{i}]" for i in range(int(span[2]), int(span[3]))]
-        )
+        first, stop = (0, 1) if span is None else (int(span[2]), int(span[3]))
+        if len(picks) != stop - first:
+            raise ValueError(f"{stop - first} choices at {path}, and answers to {len(picks)}")
+        paths = [_unquoted(path)] if span is None else [f"{span[1]}[{i}]" for i in range(first, stop)]
         point.update(zip(paths, picks, strict=True))
     return point
+
+
+def _value(text: str) -> Any:
+    """A value behind `=`; raises ValueError."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("lists are nested too deep") from None
 
 
 def _run(name: str, first: int, picks: list[str]) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from archc.diagnostics import ArchError
 from archc.elaborate.arch import draw
 from archc.elaborate.arch_statements import METRICS
 from archc.elaborate.builder import Body
@@ -21,7 +22,7 @@ from archc.elaborate.expressions import Closure, ExpressionCompiler
 from archc.elaborate.frame import ElabFrame
 from archc.elaborate.run import FUEL, Run
 from archc.elaborate.statements import assigned_names, free_names
-from archc.elaborate.values import Rejected
+from archc.elaborate.values import Failure, Rejected
 from archc.spaces.points import ChoicePoint, PointChooser
 from archc.spaces.space import Space
 from archc.syntax import ast
@@ -193,7 +194,10 @@ def _scope_size(factors: list[_Factor], name: str, domains: dict[str, DomainValu
 def _sum_out(
     name: str, touching: list[_Factor], domains: dict[str, DomainValues], frame: ElabFrame
 ) -> _Factor:
-    """One factor over the other parameters of some: for each of their values, the sum over one parameter's."""
+    """One factor over the other parameters of some: for each of their values, the sum over one parameter's.
+
+    Raises ArchError where a condition cannot be told for some values.
+    """
     rest = tuple(sorted({n for f in touching for n in f.scope} - {name}))
     order = (*rest, name)
     values = [[domains[n].at(i) for i in range(domains[n].count())] for n in order]
@@ -206,7 +210,10 @@ def _sum_out(
                 frame.vars.update(
                     {n: values[p][indices[p]] for n, p in zip(factor.scope, place, strict=True)}
                 )
-                weight *= bool(factor.condition(frame))
+                try:
+                    weight *= bool(factor.condition(frame))
+                except Failure as failure:  # the draw of these values is no network either
+                    raise ArchError([failure.diagnostic] if failure.diagnostic else []) from None
             else:
                 weight *= factor.table.get(tuple([indices[p] for p in place]), 0)
             if not weight:

@@ -39,6 +39,9 @@ class Request:
     arguments: tuple[tuple[str, Any], ...] = ()
     input: tuple[int, ...] | None = None
 
+    def __hash__(self) -> int:
+        return hash((self.space, self.seed, self.requires, self.input))  # arguments may be lists
+
 
 @dataclass(frozen=True, slots=True)
 class Draw:
@@ -219,16 +222,17 @@ def _open_parameters(target: Definition, given: dict[str, Any]) -> frozenset[str
 
 
 def _picks(target: Definition) -> bool:
-    """Whether something is picked in the arch's body; blocks are taken at their word."""
+    """Whether something is picked in the arch's body; blocks and functions are taken at their word."""
     return "pick" in set(free_names(target.arch.body)) or _blocks_pick(target.module)
 
 
 def _blocks_pick(module: Module) -> bool:
-    return any("pick" in d.span.text for d in module.declarations.values() if isinstance(d, ast.BlockDef))
+    declared = (d for d in module.declarations.values() if isinstance(d, ast.BlockDef | ast.FnDef))
+    return any("pick" in d.span.text for d in declared)
 
 
 def _picks_elsewhere(module: Module) -> bool:
-    """Whether something may be picked in the blocks of the modules that one imports."""
+    """Whether something may be picked in the blocks and functions of the modules that one imports."""
     known, left = {module.source.name}, [module]
     while left:
         at = left.pop()
