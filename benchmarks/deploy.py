@@ -36,8 +36,7 @@ from archc.measure.race import Work, race
 from archc.measure.weights import randomise
 from archc.passes.pipeline import optimize
 from benchmarks.deploy_page import body, line
-from benchmarks.eager import AS_IT_IS, maker
-from benchmarks.library import DATA, Comparison, Found, Kind
+from benchmarks.library import AS_IT_IS, DATA, Comparison, Found, Kind, maker
 from benchmarks.record import Row
 from benchmarks.rounds import rounds
 from benchmarks.run import heading, put

@@ -16,19 +16,13 @@ source stays as it is, so a run that was cut short goes on.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
 from typing import ClassVar
-
-from torch import nn
 
 from archc.backends.torch_source import emit
 from archc.ir import Graph
-from archc.measure.bench import Mode, Setting, Subject, prepare, step
-from archc.measure.deploy import settle
-from archc.measure.race import Work
+from archc.measure.bench import Mode
 from benchmarks.eager_page import body, line
-from benchmarks.library import DATA, Comparison, Found, Kind
+from benchmarks.library import DATA, Comparison, Found, Kind, maker
 from benchmarks.record import Row
 from benchmarks.rounds import rounds
 from benchmarks.run import heading, put
@@ -53,24 +47,6 @@ class Eager(Comparison):
 
     def line(self, row: Row) -> str:
         return line(row)
-
-
-AS_IT_IS = Setting()
-
-
-def maker(module: nn.Module, graph: Graph, kind: Kind, how: Setting = AS_IT_IS) -> Callable[[], Work]:
-    """What copies a module and makes the copy ready to run."""
-    mode, batch = kind
-    copied = Subject(graph.name, lambda: copy.deepcopy(module))
-
-    def make() -> Work:
-        ready = prepare(copied, [n.shape for n in graph.inputs], mode, batch, how)
-        work = step(ready, mode)
-        if mode == "forward":
-            settle(ready.module, work)
-        return work
-
-    return make
 
 
 EAGER = Eager()

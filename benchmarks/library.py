@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import hashlib
 import math
@@ -15,8 +16,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar
 
+from torch import nn
+
 from archc.ir import Graph
-from archc.measure.bench import Mode, with_threads
+from archc.measure.bench import Mode, Setting, Subject, prepare, step, with_threads
+from archc.measure.deploy import settle
+from archc.measure.race import Work
 from benchmarks.record import Row, asked_for, options, read, write
 from benchmarks.rounds import Rounds
 from benchmarks.run import PAGE, where
@@ -129,6 +134,24 @@ class Comparison(ABC):
             with quiet():
                 self.measure(arguments.patterns, arguments.quick, arguments.seconds, arguments.again)
         PAGE.write_text(page(PAGE.read_text(), read(self.record)))
+
+
+AS_IT_IS = Setting()
+
+
+def maker(module: nn.Module, graph: Graph, kind: Kind, how: Setting = AS_IT_IS) -> Callable[[], Work]:
+    """What copies a module and makes the copy ready to run."""
+    mode, batch = kind
+    copied = Subject(graph.name, lambda: copy.deepcopy(module))
+
+    def make() -> Work:
+        ready = prepare(copied, [n.shape for n in graph.inputs], mode, batch, how)
+        work = step(ready, mode)
+        if mode == "forward":
+            settle(ready.module, work)
+        return work
+
+    return make
 
 
 def name(twin: Twin, kind: Kind) -> str:

@@ -225,10 +225,11 @@ def any_graph(seed: int) -> Graph:
     d = _Drawing(seed)
     d.grow(0)
     r = d.random
-    outputs = [d.made[-1], *r.sample(d.made, r.choice((0, 0, 1, 2)) if len(d.made) > 2 else 0)]
-    named = [Output("output" if i == 0 else f"output{i}", at) for i, at in enumerate(dict.fromkeys(outputs))]
-    if len(named) > 1 and r.random() < 0.5:
-        named[-1] = Output("aux", named[-1].node, train_only=True)
+    found = list(
+        dict.fromkeys([d.made[-1], *r.sample(d.made, r.choice((0, 0, 1, 2)) if len(d.made) > 2 else 0)])
+    )
+    extra = [Output("aux", found.pop(), train_only=True)] if len(found) > 1 and r.random() < 0.5 else []
+    named = [Output("out" if len(found) == 1 else f"out{i}", at) for i, at in enumerate(found)] + extra
     graph = Draft(d.b.graph(*named), "").finish().graph
     verify_graph(graph)
     return graph
