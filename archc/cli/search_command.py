@@ -202,6 +202,10 @@ def _search(given: dict[str, Any]) -> None:
                 trials = search.run()
     except LedgerError as error:
         raise click.ClickException(str(error)) from None
+    except KeyboardInterrupt:
+        if url != ":memory:":
+            warn("stopped; what was finished is kept, and the same command goes on from there")
+        raise
     told = summary(found, trials, given["number"])
     if directory is not None:
         _write(directory, found, trials, told, command, given["number"])

@@ -65,13 +65,17 @@ def open_run(directory: Path, device: torch.device, weights: str = "") -> Finish
     result = directory / "result.json"
     if not result.exists():
         raise SessionError(f"{directory} holds no finished run: there is no result.json")
+    file = weights_file(directory, weights)
+    if not file.exists():
+        why = ": its recipe keeps no average, as ema is 0" if weights == "ema" else ""
+        raise SessionError(f"{directory} holds no {file.name}{why}")
     try:
         found = json.loads(result.read_text())
         graph = from_json(json.loads((directory / "network.json").read_text()))
         if spec_hash(graph) != found["spec_sha256"]:
             raise SessionError(f"{directory}: network.json is not the network of result.json")
         module = torch_module.compile(graph)
-        module.load_state_dict(safetensors.torch.load_file(weights_file(directory, weights)))
+        module.load_state_dict(safetensors.torch.load_file(file))
     except (ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise SessionError(f"{directory} is damaged: {error}") from None
     recipe = load_recipe(directory / "recipe.toml")

@@ -83,8 +83,14 @@ def prepare(
     if data.test_shape != data.shape:
         _check_sizes(graph, load(spec, input=data.test_shape, **chosen))
     outputs = graph.nodes[graph.outputs[0].node].shape
-    if len(outputs) != 1 or outputs[0] < len(data.classes):
-        raise DataError(f"{graph.name} gives {outputs}, but the data has {len(data.classes)} classes")
+    if len(outputs) != 1:
+        raise DataError(
+            f"{graph.name} gives {'×'.join(map(str, outputs))}: what is trained gives a number for each class"
+        )
+    if outputs[0] < len(data.classes):
+        raise DataError(
+            f"{graph.name} gives {outputs[0]:,} numbers, but the data has {len(data.classes):,} classes"
+        )
     if len(graph.inputs) != 1:
         raise DataError(f"{graph.name} has {len(graph.inputs)} inputs; images are one")
     return Prepared(graph, data)

@@ -151,6 +151,16 @@ def _suffix(name: str) -> str:
     return os.path.splitext(name)[1].lower()  # noqa: PTH122 - of a million of them
 
 
+def images_at(path: Path) -> list[Path]:
+    """An image, or those in a folder and below. Raises DataError where a folder holds none."""
+    if not path.is_dir():
+        return [path]
+    found = [path / name.removeprefix("/") for name in sorted(_below(path, "", Counter()))]
+    if not found:
+        raise DataError(f"{path} holds no images")
+    return found
+
+
 def parquet_files(path: Path) -> list[Path]:
     """The parquet files at a path, or below it."""
     return sorted(path.rglob("*.parquet")) if path.is_dir() else [path] if path.suffix == ".parquet" else []

@@ -77,6 +77,25 @@ def test_predict_says_what_is_no_image(run: Run, tmp_path: Path) -> None:
     assert "b.png cannot be read as an image" in err
 
 
+def test_predict_takes_folders_and_tells_the_images_it_can_read(run: Run, tmp_path: Path) -> None:
+    assert run("train", "tiny.arch", *SMALL)[0] == 0
+    pictures(tmp_path / "look", 2)
+    (tmp_path / "look" / "cat" / "0.png").write_text("no")
+    code, out, err = run("predict", "runs/tiny-quickstart", "look", "look/dog/0.png")
+    assert (code, "look/cat/0.png cannot be read" in err) == (1, True)
+    places = [line.partition(":")[0] for line in out.splitlines()]
+    assert places == ["look/cat/1.png", "look/dog/0.png", "look/dog/1.png", "look/dog/0.png"]
+    (tmp_path / "none").mkdir()
+    code, _, err = run("predict", "runs/tiny-quickstart", "none")
+    assert (code, "none holds no images" in err) == (1, True)
+
+
+def test_an_average_that_was_not_kept_is_not_asked_for(run: Run) -> None:
+    assert run("train", "tiny.arch", *SMALL)[0] == 0
+    code, _, err = run("evaluate", "runs/tiny-quickstart", "--weights", "ema")
+    assert (code, "keeps no average, as ema is 0" in err) == (1, True)
+
+
 @pytest.mark.parametrize("kind", ["folder", "parquet", "stream"])
 def test_evaluate_takes_data_of_every_kind(run: Run, tmp_path: Path, kind: str) -> None:
     pictures(tmp_path / "cats", 8)
@@ -143,6 +162,7 @@ def test_a_dry_run_writes_nothing(run: Run) -> None:
     [
         (["--set", "optim.lrr=1"], 1, "did you mean `lr`"),
         (["--data", "nowhere"], 1, "no data 'nowhere'"),
+        (["-p", "classes=3"], 1, "gives 3 numbers, but the data has 10 classes"),
         (["--device", "gpu"], 1, "there is no device 'gpu' here, only cpu"),
         (["--device", "xla"], 1, "there is no device 'xla' here, only cpu"),
         (["--resume", "must"], 1, "no checkpoint"),
