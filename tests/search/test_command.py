@@ -187,3 +187,17 @@ def test_a_score_without_training(name: str, capsys: pytest.CaptureFixture[str])
     assert first == {**found(capsys, *words), "seconds": first["seconds"]}
     scores = [b[name] for b in first["best"]]
     assert scores == sorted(scores, reverse=True) and len(set(scores)) > 1
+
+
+def test_an_interrupted_search_says_how_it_goes_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: object) -> None:
+        raise KeyboardInterrupt
+
+    words = ["search", "small.arch", *CALLABLE, "--trials", "2", "-o", "o"]
+    with monkeypatch.context() as patch:
+        patch.setattr("archc.search.engine.Search.run", interrupted)
+        code, _, err = run(capsys, *words)
+    assert (code, "the same command goes on from there" in err) == (130, True)
+    assert run(capsys, *words)[0] == 0
