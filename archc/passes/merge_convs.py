@@ -58,9 +58,9 @@ def _still(op: Conv) -> bool:
 
 
 def _after(draft: Draft, at: int) -> Op | None:
-    """The activation or sum that alone reads a node."""
+    """The activation or sum, in its section, that alone reads a node."""
     user = draft.only_user(at)
-    if user is None or user.op.name == "softmax":
+    if user is None or user.op.name == "softmax" or not draft.together(draft.nodes[at], user):
         return None
     return user.op if isinstance(user.op, Activation) or user.op.name == "add" else None
 

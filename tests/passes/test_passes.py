@@ -260,6 +260,18 @@ def test_convolutions_are_merged_where_no_fused_call_is_parted(then: tuple[str |
     assert verify_rewrite(graph, made).ok
 
 
+def test_activations_of_another_section_stay_there() -> None:
+    b = GraphBuilder()
+    x = b.add("input", size=(4, 8, 8))
+    with b.scope("s1"):
+        parts = [b.add("conv", x, channels=4) for _ in range(2)]
+    with b.scope("s2"):
+        x = b.add("add", *(b.add("relu", part) for part in parts))
+    made = rewrite_of(b.graph(x), "merge_parallel").graph
+    assert ops_of(made) == ["conv", "slice_channels", "slice_channels", "relu", "relu", "add"]
+    assert {made.scope_path(n.scope) for n in made.nodes if n.op.name == "relu"} == {"s2"}
+
+
 def test_zeros_and_identities_go() -> None:
     b = GraphBuilder()
     x = b.add("input", size=(4, 8, 8))
