@@ -59,12 +59,16 @@ class Library:
             raise ArchError([_diagnostic(failure)]) from None
 
     def import_module(self, importer: Module, statement: ast.Import) -> Module:
-        """The module an `import` names: beside the importing file, else shipped; raises Failure."""
+        """The module an `import` names: beside the importing file, else shipped; raises Failure.
+
+        A copy of a shipped file that imports a file of its own name means the shipped one, not itself.
+        """
         parts = statement.module
-        for base, shipped in ((Path(importer.source.name).parent, False), (self.root, True)):
-            if not shipped and not importer.beside:
-                continue
+        own, here = Path(importer.source.name), self.root.joinpath(*parts).with_suffix(".arch")
+        for base, shipped in ((own.parent, False), (self.root, True)):
             path = base.joinpath(*parts).with_suffix(".arch")
+            if not shipped and (not importer.beside or (path == own and here.is_file())):
+                continue
             if path.is_file() or path.is_symlink():
                 name = "/".join(parts) + ".arch" if shipped else str(path)
                 try:

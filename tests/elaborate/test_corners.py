@@ -8,7 +8,8 @@ import pytest
 
 import archc
 from archc.diagnostics import ArchError
-from archc.elaborate import check_text
+from archc.elaborate import check, check_text
+from archc.elaborate.api import library
 from archc.spaces.space import Request, Space
 from archc.spaces.supernet import supernet
 
@@ -95,6 +96,15 @@ def test_an_import_that_changed_is_read_again(tmp_path: Path) -> None:
     (tmp_path / "c.arch").unlink()
     with pytest.raises(ArchError, match="E0211"):
         archc.load(spec)
+
+
+def test_a_copy_of_a_shipped_file_imports_the_shipped_one_of_its_name(tmp_path: Path) -> None:
+    copy = tmp_path / "enas.arch"
+    copy.write_text((library().root / "spaces" / "enas.arch").read_text())
+    assert not check(str(copy))
+    copy.write_text("from mine import f\n" + copy.read_text())
+    (tmp_path / "mine.arch").write_text("from mine import f\n")
+    assert [d.code for d in check(str(copy))][:1] == ["E0212"]
 
 
 def test_text_in_no_file_imports_from_the_library_only(
