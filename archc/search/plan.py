@@ -110,6 +110,11 @@ def prepared(plan: Plan) -> Prepared:
     strategy = make(plan.strategy, choices, seed=request.seed, objectives=len(aims), options=plan.options)
     longest = None
     if plan.halving != "none":
+        if len(aims) > 1:
+            raise SearchError(
+                f"halving keeps the best by one objective, and {len(aims)} are given: make one of them, such as "
+                "'accuracy * (latency / 0.01) ** -0.07'"
+            )
         longest = _epochs(evaluator)
         strategy = Hyperband(
             strategy, longest, shortest=plan.shortest, eta=plan.eta, only_halving=plan.halving == "halving"

@@ -81,7 +81,9 @@ class Training:
         from archc.train.trainer import Diverged, Interrupted
 
         graph = job.graph()
-        data = dataset(recipe.data.model_dump_json(), graph.inputs[0].shape, recipe.seed)
+        data = dataset(
+            recipe.data.model_dump_json(), graph.inputs[0].shape, recipe.seed, recipe.augment.resized_crop
+        )
         try:
             with ranks(self.device) as group:
                 return run(graph, recipe, data, job.place(), group)
@@ -117,12 +119,12 @@ class Training:
 
 
 @lru_cache(maxsize=2)
-def dataset(data: str, shape: tuple[int, ...], seed: int) -> Dataset:
-    """The data of a recipe, read once in a process for each input size."""
+def dataset(data: str, shape: tuple[int, ...], seed: int, random: float = 0.0) -> Dataset:
+    """The data of a recipe, read once in a process for each input size; see `load_dataset`."""
     from archc.train.loading import load_dataset
     from archc.train.recipe import Data
 
-    return load_dataset(Data.model_validate_json(data), shape, seed)
+    return load_dataset(Data.model_validate_json(data), shape, seed, random)
 
 
 def training(

@@ -159,6 +159,10 @@ def test_a_latency_table_predicts_and_constrains(capsys: pytest.CaptureFixture[s
         (["--recipe", "quickstrat"], "quickstart"),
         (["--data", "nowhere"], "no data 'nowhere'"),
         (["--halving", "hyperband", "--shortest", "50"], "halving needs"),
+        (
+            ["--halving", "halving", "--strategy", "nsga2", "--objective", "accuracy", "--objective", "-macs"],
+            "halving keeps the best by one objective, and 2 are given",
+        ),
         (["--require", "depth > 5"], "met no requirement"),
         (["--evaluate", "zero-cost:synflo"], "did you mean `synflow`"),
         (["--latency", "small.arch"], "small.arch is no table of `archc latency-table`"),

@@ -235,6 +235,20 @@ def test_halving_goes_on_past_failures(small: Choices) -> None:
     assert strategy.asked == 60
 
 
+def test_halving_goes_on_with_what_there_is(small: Choices, tmp_path: Path) -> None:
+    """Where the strategy waits for results, and where it has no more."""
+    local = Hyperband(make("local", small), 9, shortest=1, eta=3, only_halving=True)
+    assert set(bracket_sizes(local, 40)) == {1.0, 3.0, 9.0}
+    (tmp_path / "five.arch").write_text(
+        "arch five(w: int in {1, 2, 3, 4, 5}) {\n  input 3 x 8 x 8\n  stem conv(w, 3)\n"
+        "  head global_avg_pool -> linear(10)\n}\n"
+    )
+    few = Choices(Space(Request(str(tmp_path / "five.arch"))))
+    grid = Hyperband(make("grid", few), 9, shortest=1, eta=3, only_halving=True)
+    assert bracket_sizes(grid, 9) == {1.0: 5, 3.0: 3, 9.0: 1}
+    assert grid.ask(1) == []
+
+
 def test_halving_refuses_nonsense(small: Choices) -> None:
     with pytest.raises(SearchError, match="halving needs"):
         Hyperband(make("random", small), 1, shortest=2)

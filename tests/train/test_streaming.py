@@ -20,6 +20,9 @@ from PIL import Image
 from pyarrow import parquet
 from torch import Tensor
 
+from archc.search.training import training
+from archc.search.trial import Job
+from archc.spaces.space import Request
 from archc.train import session
 from archc.train.batches import Batches
 from archc.train.datasets import Dataset, Split, Stream
@@ -332,3 +335,31 @@ def test_jpeg_in_training_is_decoded_smaller_but_looks_the_same() -> None:
     view = View((3, 48, 48), random=1.0)
     found = decode(out.getvalue(), view, Random(0)).float()
     assert float((found - decode(out.getvalue(), View((3, 48, 48))).float()).abs().mean()) < 1.5
+
+
+def test_trials_of_a_search_cut_streamed_images_at_random_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = tmp_path / "wide.arch"
+    spec.write_text(
+        "arch wide(w: int in {2, 3}, classes: int = 10) {\n  input 1 x 8 x 8\n  stem conv(w, 3)\n"
+        "  head global_avg_pool -> linear(classes)\n}\n"
+    )
+    place = folder(tmp_path / "f", 60)
+    recipe = tiny_recipe(
+        data={"name": "folder", "path": str(place), "stream": True, "batch": 8, "workers": 0},
+        augment={"resized_crop": 0.3},
+    )
+    evaluator, request = training(Request(str(spec)), recipe)
+    seen: list[Dataset] = []
+    run = session.run
+
+    def watched(graph: Any, recipe: Any, data: Dataset, *rest: Any) -> Any:
+        seen.append(data)
+        return run(graph, recipe, data, *rest)
+
+    monkeypatch.setattr(session, "run", watched)
+    evaluator(Job(request, {"w": 2}, 0, 1.0, str(tmp_path / "trial")))
+    (data,) = seen
+    assert isinstance(data.train, Stream) and data.train.view.random == 0.3
+    assert isinstance(data.test, Stream) and data.test.view.random == 0.0

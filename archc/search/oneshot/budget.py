@@ -27,7 +27,7 @@ class Budget:
         """
         if self.epochs <= 0 and self.seconds <= 0:
             raise ValueError("a budget needs epochs or seconds")
-        last = round(self.epochs * epoch_steps) if self.epochs > 0 else 0
+        last = max(1, round(self.epochs * epoch_steps)) if self.epochs > 0 else 0
         step = first
         while True:
             shares = [step / last] if last else []

@@ -132,7 +132,7 @@ def second_order(shared: Shared, training: Batch, validation: Batch) -> Tensor:
     loss, _ = shared.loss(training)
     step = list(torch.autograd.grad(loss, weights))
     before = [w.detach().clone() for w in weights]
-    _add_momentum(shared, weights, step)
+    pull = _add_momentum(shared, weights, step)
     with torch.no_grad():
         torch._foreach_add_(weights, step, alpha=-rate)
     loss, _ = shared.loss(validation)
@@ -147,11 +147,12 @@ def second_order(shared: Shared, training: Batch, validation: Batch) -> Tensor:
         sides.append(torch.autograd.grad(loss, net.alpha)[0])
     with torch.no_grad():
         torch._foreach_copy_(weights, before)
-    return gradient - rate * (sides[0] - sides[1]) / (2 * length)
+    return gradient - rate * pull * (sides[0] - sides[1]) / (2 * length)
 
 
-def _add_momentum(shared: Shared, weights: list[Any], step: list[Tensor]) -> None:
-    """Makes gradients what SGD would step along."""
+def _add_momentum(shared: Shared, weights: list[Any], step: list[Tensor]) -> float:
+    """Makes gradients what SGD would step along; returns by what it multiplies them, which Nesterov's does."""
+    pull = 1.0
     place = {id(w): i for i, w in enumerate(weights)}
     with torch.no_grad():
         for group in shared.optimizer.param_groups:
@@ -159,9 +160,14 @@ def _add_momentum(shared: Shared, weights: list[Any], step: list[Tensor]) -> Non
                 at = place[id(weight)]
                 if group["weight_decay"]:
                     step[at] = step[at] + group["weight_decay"] * weight
+                decayed = step[at]
                 buffer = shared.optimizer.state.get(weight, {}).get("momentum_buffer")
                 if buffer is not None:
                     step[at] = step[at] + group["momentum"] * buffer
+                    if group["nesterov"]:
+                        pull = 1 + group["momentum"]
+                        step[at] = decayed + group["momentum"] * step[at]
+    return pull
 
 
 def _note(run: _Run, course: Course) -> None:

@@ -66,11 +66,12 @@ def _alternatives(found: Supernet, shares: Shares, path: str) -> Iterator[Altern
         return iter(_answers(found, shares, path))
     if path not in found.edges:
         return iter([(0.0, {path: tuple(range(k))})])
+    edges = [_score(share) for share in shares[path]] if path in shares else [0.0] * count
     own: list[list[Alternative]] = [
-        _answers(found, shares, found.inner[path, i])
+        [(edge + score, answer) for score, answer in _answers(found, shares, found.inner[path, i])]
         if (path, i) in found.inner
-        else [(_score(shares[path][i]) if path in shares else 0.0, {})]
-        for i in range(count)
+        else [(edge, {})]
+        for i, edge in enumerate(edges)
     ]
     first = {name: answer for answers in own for name, answer in answers[0][1].items()}
 

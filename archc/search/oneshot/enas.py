@@ -81,7 +81,7 @@ def reward(shared: Shared, feed: Feed, controller: Reinforce, number: int) -> fl
     (proposal,) = controller.ask(1)
     shared.net.paths.choose(proposal.point)
     images, _, labels = feed.choices(number)
-    with autocast(shared.recipe, shared.device):
+    with shared.quiet(), autocast(shared.recipe, shared.device):
         results = shared.net(images)
     logits = results[0] if isinstance(results, tuple) else results
     accuracy = float((logits.argmax(1) == labels).float().mean())

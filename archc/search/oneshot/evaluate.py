@@ -27,7 +27,7 @@ def accuracy_of(shared: Shared, feed: Feed, point: Point, examples: int) -> floa
         images, _, labels = feed.plain(number, chunk)
         if len(labels) < min(chunk, 2):
             break
-        with autocast(shared.recipe, shared.device):
+        with shared.quiet(), autocast(shared.recipe, shared.device):
             results = shared.net(images)
         logits = results[0] if isinstance(results, tuple) else results
         right += (logits.argmax(1) == labels).sum()

@@ -66,7 +66,7 @@ class Paths:
         """Run the network of a point from now on; of None, the whole supernet."""
         self.point = point
         for path, module in (*self._mixes, *self._edges):
-            chosen: Any = None if point is None else point[path]
+            chosen: Any = None if point is None else point.get(path)  # none within an answer not taken
             module.chosen = chosen
         live = None if point is None else self._live(point)
         for gate in self.gates.values():

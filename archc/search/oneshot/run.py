@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from archc.diagnostics import did_you_mean
+from archc.ir.fingerprint import spec_hash
 from archc.search.choices import Choices
 from archc.search.oneshot import darts, enas, single_path
 from archc.search.oneshot.budget import Budget
@@ -25,7 +26,7 @@ from archc.spaces.frozen import frozen
 from archc.spaces.point_text import to_json
 from archc.spaces.points import graph_of
 from archc.spaces.space import Request, Space
-from archc.spaces.supernet import supernet
+from archc.spaces.supernet import Supernet, supernet
 from archc.train.datasets import Dataset
 from archc.train.loading import load_dataset
 from archc.train.ranks import Ranks
@@ -84,11 +85,12 @@ def search(
     epochs = float(options.pop("supernet_epochs"))
     budget = Budget(seconds=plan.seconds) if plan.seconds else Budget(epochs=epochs)
     space, data = _with_data(plan.request, training)
+    whole = supernet(space)
     course = Course(
-        budget, ranks.device, directory=directory / "search", identity=_identity(plan, space, weights, training), watch=watch
+        budget, ranks.device, directory=directory / "search", identity=_identity(plan, space, whole, weights, training), watch=watch
     )  # fmt: skip
     torch.manual_seed(seed_of(plan.request.seed, "supernet"))
-    net = OneShot(supernet(space))
+    net = OneShot(whole)
     result = course.result or _searched(
         plan, SETTINGS[plan.strategy](**options), net, data, weights, course, space
     )
@@ -125,10 +127,13 @@ def _searched(
     return found
 
 
-def _identity(plan: OneShotPlan, space: Space, weights: Recipe, training: Recipe) -> dict[str, Any]:
+def _identity(
+    plan: OneShotPlan, space: Space, whole: Supernet, weights: Recipe, training: Recipe
+) -> dict[str, Any]:
     """What must be the same for a search to go on, and its training after it."""
     return {
         "space": hashlib.sha256(space.module.source.text.encode()).hexdigest()[:16],
+        "network": spec_hash(whole.graph)[:16],  # with what the space imports
         "parameters": {name: str(value) for name, value in space.given.items()},
         "input": list(plan.request.input) if plan.request.input else None,
         "requirements": list(plan.request.requires),
@@ -158,6 +163,10 @@ def _checked(plan: OneShotPlan) -> dict[str, Any]:
 
 def _weights_recipe(name: str, plan: OneShotPlan, training: Recipe) -> Recipe:
     """How the shared weights are trained: on the data, augmentation and precision of the training."""
+    if training.run.precision == "fp16":
+        raise SearchError(
+            "a supernet's losses are not scaled, as fp16 would need: take --set run.precision=bf16, or fp32"
+        )
     found = load_recipe(name)
     data = training.data.model_copy(update={"batch": found.data.batch})
     run_ = found.run.model_copy(update={"precision": training.run.precision})

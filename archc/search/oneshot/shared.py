@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,9 @@ from archc.train.shards import clip_norm
 HORIZON = 10_000
 """Steps that the learning rate's schedule is cut into, as the number of steps of a search may not be known."""
 
+NOISE = ("Dropout", "DropPath")
+"""Modules of emitted sources that drop at random."""
+
 
 class Shared:
     """A supernet on its device with the optimizer of its weights.
@@ -43,6 +47,7 @@ class Shared:
         for group in self.optimizer.param_groups:  # torch's fused SGD wants that of all weights, or of none
             for weight in group["params"] if group.get("momentum") else ():
                 self.optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+        self.noise = [m for m in net.modules() if type(m).__name__ in NOISE]
         self.meter = torch.zeros(3, dtype=torch.float64, device=device)
         self.rate = recipe.lr
         net.train()
@@ -57,9 +62,10 @@ class Shared:
         return layout
 
     def at(self, used: float) -> None:
-        """Sets the learning rate for the share of the budget that is used."""
+        """Sets the learning rate for the share of the budget that is used: the recipe's epochs are stretched to it."""
         step = min(HORIZON - 1, int(used * HORIZON))
-        self.rate = learning_rate(step, HORIZON, HORIZON, self.recipe.lr, self.recipe.schedule)
+        epoch = round(HORIZON / self.recipe.epochs)
+        self.rate = learning_rate(step, HORIZON, epoch, self.recipe.lr, self.recipe.schedule)
         for group in self.optimizer.param_groups:
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(self.rate)
@@ -83,6 +89,17 @@ class Shared:
         self.optimizer.zero_grad(set_to_none=True)
         self.net.alpha.requires_grad_(True)
         self.count(loss, logits, labels)
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Within it nothing is dropped at random; batch norms go by the batch as before."""
+        for module in self.noise:
+            module.eval()
+        try:
+            yield
+        finally:
+            for module in self.noise:
+                module.train()
 
     @torch.no_grad()
     def count(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:

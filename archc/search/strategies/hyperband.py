@@ -55,7 +55,12 @@ class Hyperband:
                 self._next_rung()
             proposal = self._propose()
             if proposal is None:
-                break
+                if self.rung.open or not self.rung.told:
+                    break
+                self.rung.left = (
+                    0  # the wrapped one has no more, or waits for these: they go on without others
+                )
+                continue
             found.append(proposal)
         return found
 

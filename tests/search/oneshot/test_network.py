@@ -172,3 +172,34 @@ def test_zeros_are_never_derived() -> None:
     net.alpha.data[:, 0] = 5.0
     net.alpha.data[:, 3] = 1.0
     assert derive(net) == {f"code[{edge}]": (3,) for edge in range(6)}
+
+
+def test_choices_within_an_answer_that_is_not_taken(tmp_path: Path) -> None:
+    Path("nested.arch").write_text(
+        "block two(x) { return x -> pick([conv(4, 3), conv(4, 1)]) }\n"
+        "arch nested(op: op = pick([conv(4, 3), two, relu])) {\n"
+        "  input 1 x 8 x 8\n  stem conv(4, 3)\n  stage op\n  head global_avg_pool -> linear(10)\n}\n"
+    )
+    space = Space(Request("nested.arch"))
+    net = OneShot(supernet(space))
+    x = torch.randn(2, 1, 8, 8)
+    fill(net.network)
+    for point in ({"op[0]": (0,)}, {"op[0]": (1,), "s1.two[0]": (1,)}, {"op[0]": (2,)}):
+        net.paths.choose(point)
+        own = torch_module.compile(graph_of(space, point))
+        fill(own)
+        torch.testing.assert_close(net(x), own(x))
+
+
+def test_a_candidate_that_is_a_mixture_among_others_counts_by_its_own_share_too() -> None:
+    Path("some.arch").write_text(
+        "arch some(op: op = pick([conv(4, 3), conv(4, 1), conv(4, 5)])) {\n"
+        "  input 1 x 8 x 8\n  stem conv(4, 3)\n  a = x -> op\n  b = x -> relu\n  c = x -> tanh\n"
+        "  x = sum(pick([a, b, c], k = 2))\n  head global_avg_pool -> linear(10)\n}\n"
+    )
+    net = OneShot(supernet(Space(Request("some.arch"))))
+    with torch.no_grad():
+        net.alpha.zero_()
+        net.alpha[net.rows["op[0]"], 1] = 9.0
+        net.alpha[net.rows["pick[0]"], 0] = -9.0
+    assert derive(net) == {"op[0]": (1,), "pick[0]": (1, 2)}

@@ -50,12 +50,14 @@ def test_a_budget_in_epochs_counts_steps_and_one_in_seconds_stops() -> None:
     shares = [used for _, used in Course(Budget(epochs=1), CPU).steps(4, {})]
     assert shares == [0.0, 0.25, 0.5, 0.75]
     assert 1 <= len(list(Course(Budget(epochs=1e9, seconds=0.01), CPU).steps(1, {}))) < 1e7
+    assert len(list(Course(Budget(epochs=0.01), CPU).steps(4, {}))) == 1
     with pytest.raises(ValueError, match="epochs or seconds"):
         next(Course(Budget(), CPU).steps(1, {}))
 
 
+@pytest.mark.parametrize("nesterov", [False, True])
 def test_second_order_is_the_gradient_through_the_step(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    nesterov: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beside autograd through the unrolled step, in double precision."""
     Path("smooth.arch").write_text(
@@ -65,7 +67,7 @@ def test_second_order_is_the_gradient_through_the_step(
     )
     torch.manual_seed(0)
     net = OneShot(supernet(Space(Request("smooth.arch")))).double().eval()
-    recipe = tiny_recipe(optim={"lr": 0.05, "weight_decay": 1e-2, "momentum": 0.5, "nesterov": False})
+    recipe = tiny_recipe(optim={"lr": 0.05, "weight_decay": 1e-2, "momentum": 0.5, "nesterov": nesterov})
     run = Shared(net, recipe, CPU)
     net.eval()  # batch norms behind pools would tie the examples together
     monkeypatch.setattr(
@@ -83,14 +85,38 @@ def test_second_order_is_the_gradient_through_the_step(
     names, weights = zip(*[(n, p) for n, p in net.named_parameters() if n != "alpha"], strict=True)
     gradients = torch.autograd.grad(run.loss(training)[0], weights, create_graph=True)
     decay = {id(w): g["weight_decay"] for g in run.optimizer.param_groups for w in g["params"]}
-    stepped = {
-        n: w - run.rate * (g + decay[id(w)] * w + 0.5 * run.optimizer.state[w]["momentum_buffer"])
-        for n, w, g in zip(names, weights, gradients, strict=True)
-    }
+    stepped = {}
+    for n, w, g in zip(names, weights, gradients, strict=True):
+        decayed = g + decay[id(w)] * w
+        step = decayed + 0.5 * run.optimizer.state[w]["momentum_buffer"]
+        stepped[n] = w - run.rate * (decayed + 0.5 * step if nesterov else step)
     output = torch.func.functional_call(net, {**stepped, "alpha": net.alpha}, (validation[0],))
     exact = torch.autograd.grad(F.cross_entropy(output, validation[1]), net.alpha)[0]
     first = torch.autograd.grad(run.loss(validation)[0], net.alpha)[0]
     assert (found - exact).abs().max() < 1e-3 * (first - exact).abs().max()
+
+
+def test_a_warm_up_is_the_share_of_the_budget_that_it_is_of_the_recipe(tmp_path: Path) -> None:
+    run = Shared(tiny_net(tmp_path), tiny_recipe(epochs=10, schedule={"warmup": 1.0}), CPU)
+    rates = []
+    for used in (0.05, 0.1, 0.55, 0.999):
+        run.at(used)
+        rates.append(run.rate)
+    assert rates == pytest.approx([0.05, 0.1, 0.05, 0.0], abs=1e-4)
+
+
+def test_networks_are_compared_without_what_drops_at_random() -> None:
+    Path("noisy.arch").write_text(
+        "arch noisy(op: op = pick([conv(4, 3), relu])) {\n"
+        "  input 1 x 8 x 8\n  stem conv(4, 3) -> dropout(0.9)\n  stage op\n"
+        "  head flatten -> dropout(0.9) -> linear(10)\n}\n"
+    )
+    torch.manual_seed(0)
+    run = Shared(OneShot(supernet(Space(Request("noisy.arch")))), tiny_recipe(), CPU)
+    feed = Feed(digits(), tiny_recipe(), CPU)
+    found = {accuracy_of(run, feed, {"op[0]": (0,)}, 300) for _ in range(5)}
+    assert len(found) == 1
+    assert all(module.training for module in run.net.modules())
 
 
 @pytest.mark.parametrize("order", [1, 2])
@@ -198,5 +224,8 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFi
     assert "did you mean `order`?" in capsys.readouterr().err
     assert main(["search", "tiny.arch", "--strategy", "darts", "--option", "order=high"]) == 1
     assert "order is int" in capsys.readouterr().err
+    fp16 = ["--data", "digits", "--set", "run.precision=fp16", "-o", "out"]
+    assert main(["search", "tiny.arch", "--strategy", "darts", *fp16]) == 1
+    assert "run.precision=bf16" in capsys.readouterr().err
     assert main(["search", "tiny.arch", "--strategy", "enas", "--objective", "-macs"]) == 2
     assert "takes no --objective" in capsys.readouterr().err
