@@ -32,7 +32,8 @@ def heading(graph: Graph) -> str:
 
 
 def features(graph: Graph, root: ScopePlan) -> Features:
-    """The stem's and stages' outputs that are feature maps, in order; stride is that from the first input."""
+    """The stem's and stages' outputs that are feature maps, in order; stride is that from the first input, below 1 where
+    a map is larger."""
     found = []
     size = graph.inputs[0].shape if graph.inputs else ()
     last: dict[int, int] = {}
@@ -45,7 +46,8 @@ def features(graph: Graph, root: ScopePlan) -> Features:
         name, shape = graph.scopes[section].name, graph.nodes[value].shape
         if name == "head" or len(shape) != 3 or len(size) != 3 or value not in made:
             continue
-        row = (("name", name), ("channels", shape[0]), ("stride", round(size[1] / shape[1])))
+        stride = size[1] / shape[1]
+        row = (("name", name), ("channels", shape[0]), ("stride", stride if stride < 1 else round(stride)))
         found.append((name, value, row))
     return tuple(found)
 

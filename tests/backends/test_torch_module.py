@@ -9,6 +9,7 @@ import inspect
 import linecache
 import traceback
 import weakref
+from pathlib import Path
 
 import pytest
 import torch
@@ -105,6 +106,13 @@ def test_features_are_the_section_outputs(make: Make) -> None:
     assert isinstance(again, list)
     assert all(map(torch.equal, again, found))
     assert all(map(torch.equal, results(module(*inputs)), results(module(*inputs, features=False))))
+
+
+def test_the_stride_of_a_map_larger_than_the_input_is_below_one(tmp_path: Path) -> None:
+    spec = tmp_path / "twice.arch"
+    spec.write_text("arch twice() {\n  input 3 x 6 x 6\n  stage conv(4, 3) -> upsample(2)\n}\n")
+    info = archc.compile(archc.load(spec)).feature_info
+    assert info == [{"name": "s1", "channels": 4, "stride": 0.5}]
 
 
 STAGES = {
