@@ -10,6 +10,8 @@ import archc
 from archc.diagnostics import ArchError
 from archc.elaborate import check, check_text
 from archc.elaborate.api import library
+from archc.spaces.point_text import from_line
+from archc.spaces.size import size
 from archc.spaces.space import Request, Space
 from archc.spaces.supernet import supernet
 
@@ -140,3 +142,22 @@ def test_a_pick_in_a_constant_is_told_where_it_belongs() -> None:
     (found,) = check_text("k = pick([3, 5])\narch net() {\n  input 3 x 8 x 8\n  stem conv(4, k)\n}\n")
     assert found.code == "E0507"
     assert "pick in an arch" in found.help[0]
+
+
+def test_a_list_may_be_given_to_a_space() -> None:
+    space = Space(Request("anynetx", arguments=(("strides", [2, 2, 2, 2]),)))
+    assert space.cost(0).params == space.graph(0).cost.params
+
+
+def test_a_condition_that_fails_for_some_values_is_told_when_a_space_is_counted(tmp_path: Path) -> None:
+    text = "arch net(w: int in 1..=4) {\n  input 3 x 8 x 8\n  require 4 // (w - 1) > 1\n  stem conv(w)\n}\n"
+    with pytest.raises(ArchError, match="E0411"):
+        size(Space(Request(written(tmp_path, text))))
+
+
+@pytest.mark.parametrize(
+    "line", ["w = " + "[" * 100_000, "w[0..99999999999]: 1", "w[0..2]: 1", "w = 4.5.5", "w: x"]
+)
+def test_lines_that_are_no_points_are_refused(line: str) -> None:
+    with pytest.raises(ValueError):
+        from_line(line)
