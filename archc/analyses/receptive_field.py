@@ -68,7 +68,8 @@ def _after(graph: Graph, node: Node, x: Field) -> Field:
         return _enlarged(op, shape, node.shape, x)
     if op.name in ("adaptive_avg_pool", "adaptive_max_pool", "pixel_unshuffle"):
         scale = (shape[1] / node.shape[1], shape[2] / node.shape[2])
-        size = _each(lambda d: x.size[d] + (math.ceil(scale[d]) - 1) * x.stride[d])
+        windows = _each(lambda d: _adaptive(shape[1 + d], node.shape[1 + d]))
+        size = _each(lambda d: x.size[d] + (windows[d] - 1) * x.stride[d])
         return Field(size, _each(lambda d: x.stride[d] * scale[d]), x.padding)
     if op.name in ("crop", "center_crop"):
         top, left = op.corner(shape)
@@ -98,17 +99,26 @@ def _after(graph: Graph, node: Node, x: Field) -> Field:
 
 def _enlarged(op: Any, shape: tuple[int, ...], out: tuple[int, ...], x: Field) -> Field:
     scale = (out[1] / shape[1], out[2] / shape[2])
-    taps = (1, 1)
+    taps: Pair = (1, 1)
+    before: Pair = (0, 0)
     if op.name == "conv_transpose":
         scale = op.stride
-        taps = tuple(-(-op.kernel[d] // op.stride[d]) for d in (0, 1))
+        taps = _each(lambda d: -(-op.kernel[d] // op.stride[d]))
+        before = _each(lambda d: (op.kernel[d] - 1 - op.padding[d]) // op.stride[d])
     elif getattr(op, "mode", "") == "bilinear":
         taps = (2, 2)
+        if not op.align_corners:
+            before = _each(lambda d: -math.floor(0.5 / scale[d] - 0.5))
     return Field(
         _each(lambda d: x.size[d] + (taps[d] - 1) * x.stride[d]),
         _each(lambda d: x.stride[d] / scale[d]),
-        x.padding,
+        _each(lambda d: x.padding[d] + before[d] * x.stride[d]),
     )
+
+
+def _adaptive(size: int, out: int) -> int:
+    """The widest of the windows that an adaptive pool divides `size` pixels into."""
+    return max(-(-(i + 1) * size // out) - i * size // out for i in range(out))
 
 
 def _each(of: Any) -> Pair:

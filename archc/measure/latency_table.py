@@ -104,7 +104,7 @@ def key(graph: Graph, node: Node) -> str:
 def _sum(ops: dict[str, float], graph: Graph) -> float:
     total = 0.0
     for node in graph.nodes:
-        if node.op.kind == "input":
+        if node.op.kind == "input" or node.train_only:
             continue
         name = key(graph, node)
         if name not in ops:

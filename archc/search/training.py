@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,6 +139,10 @@ def training(
     found = Space(request)
     shape = _input_shape(found)
     data = recipe.data
+    if data.size and request.input is None:
+        shape = (shape[0], data.size, data.size)
+        request = replace(request, input=shape)
+        found = Space(request)
     loaded = load_dataset(data, shape, recipe.seed)
     if not data.validation:
         kept = max(1, round(SHARE * len(loaded.train)))

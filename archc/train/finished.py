@@ -100,7 +100,11 @@ def evaluate(
 
     watch: called after each batch with how many examples are done, of how many.
     """
-    about = recipe.data.model_copy(update={"stream": True})  # else the training images are decoded too
+    about = recipe.data
+    if (
+        not about.validation
+    ):  # else the training images are decoded too; what is kept back depends on which can be
+        about = about.model_copy(update={"stream": True})
     data = load_dataset(about, run.graph.inputs[0].shape, recipe.seed)
     known = run.result["classes"]
     if len(data.classes) != len(known):

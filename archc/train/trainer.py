@@ -116,9 +116,10 @@ class Trainer:
         torch.manual_seed(seed_of(recipe.seed, "dropout", ranks.rank))
         self.data = data
         mean, std = data.statistics()
+        outputs = graph.nodes[graph.outputs[0].node].shape[0]  # the classes, and any that no example has
         done = {"resized_crop": 0.0} if isinstance(data.train, Stream) else {}  # by those who decode
         self.augmenter = Augmenter(
-            recipe.augment.model_copy(update=done), mean, std, len(data.classes), recipe.seed, ranks.device,
+            recipe.augment.model_copy(update=done), mean, std, outputs, recipe.seed, ranks.device,
             recipe.label_smoothing,
         )  # fmt: skip
         self.batches = Batches(

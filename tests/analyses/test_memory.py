@@ -92,6 +92,37 @@ def test_receptive_field_is_what_the_gradient_reaches(tmp_path: Path) -> None:
     assert int(rows.min()) == 8 * last.stride[0] - last.padding[0]
 
 
+@pytest.mark.parametrize(
+    "op",
+    [
+        "conv_transpose(2, 3, padding = 1)", "conv_transpose(2, 4, 2, padding = 1)", "conv_transpose(2, 5, 2, padding = 1)",
+        "conv_transpose(2, 2, 2)", "upsample(2, mode = \"bilinear\")", "upsample(3)", "adaptive_avg_pool(3)",
+        "adaptive_avg_pool(7)", "adaptive_avg_pool(4)", "conv(2, 3) -> adaptive_avg_pool(4)",
+        "conv(2, 3, 2, 1) -> conv_transpose(2, 4, 2, padding = 1)", "conv(2, 3, 2, 1) -> upsample(2, mode = \"bilinear\")",
+    ],
+)  # fmt: skip
+def test_receptive_fields_of_resampling_are_what_gradients_reach(op: str, tmp_path: Path) -> None:
+    """The widest over all outputs; and, of what is no pool, where that of the first would begin, from one within."""
+    size = 19
+    path = tmp_path / "f.arch"
+    path.write_text(f"arch f() {{\n  input 1 x {size} x {size}\n  stem {op}\n}}\n", encoding="utf-8")
+    graph = archc.load(path)
+    module = archc.compile(graph).eval().double()
+    for name, parameter in module.named_parameters():
+        (torch.nn.init.zeros_ if name.endswith("bias") else torch.nn.init.ones_)(parameter)
+    x = torch.rand(1, 1, size, size, requires_grad=True, dtype=torch.float64)
+    y = module(x)[0, 0].sum(1)
+    spans = []
+    for row in y:
+        rows = torch.autograd.grad(row, x, retain_graph=True)[0][0, 0].abs().sum(1).nonzero()[:, 0]
+        spans.append((int(rows[0]), int(rows[-1])))
+    last = fields(graph)[-1]
+    assert max(b - a + 1 for a, b in spans) == last.size[0]
+    if "pool" not in op:
+        begins = [a - i * last.stride[0] for i, (a, _) in enumerate(spans)][6:]  # clear of the border
+        assert min(begins) <= -last.padding[0] + 0.5 and -last.padding[0] - 1 < min(begins)
+
+
 def test_shares_of_outermost_blocks_are_the_whole() -> None:
     graph = archc.load("resnet50")
     shares = {s.block: s for s in block_shares(graph)}

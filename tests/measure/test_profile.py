@@ -11,6 +11,7 @@ import torch
 import archc
 from archc.analyses.roofline import Device, training_roofline
 from archc.cli.main import main
+from archc.measure.latency_table import key, measure_table
 from archc.measure.profile import profile
 
 SPEC = """\
@@ -94,3 +95,11 @@ def test_a_missing_gpu_is_said(spec: Path, capsys: pytest.CaptureFixture[str]) -
     else:
         assert main(["profile", str(spec), "--device", "cuda"]) == 1
         assert "torch sees no CUDA device" in capsys.readouterr().err
+
+
+def test_a_latency_table_leaves_out_what_is_there_in_training_only(spec: Path) -> None:
+    graph = archc.load(spec)
+    table = measure_table([graph], [graph], runs=1)
+    assert table.networks == (1, 1)
+    there = [n for n in graph.nodes if n.op.kind != "input" and not n.train_only]
+    assert table.predict(graph) == pytest.approx(table.factor * sum(table.ops[key(graph, n)] for n in there))

@@ -16,6 +16,7 @@ from archc.ir import Graph
 from archc.train import session
 from archc.train.drop_path import RampedDropPath
 from archc.train.journal import read_journal
+from archc.train.prepare import prepare
 from archc.train.ranks import Ranks
 from archc.train.recipe import Recipe, load_recipe
 from archc.train.session import SessionError
@@ -299,3 +300,13 @@ def test_the_loss_scale_of_fp16_is_saved(graph: Graph, tmp_path: Path) -> None:
     assert second.scaler.get_scale() != 1024
     second.start()
     assert second.scaler.get_scale() == 1024
+
+
+def test_a_network_may_have_more_outputs_than_there_are_classes(tmp_path: Path) -> None:
+    graph = tiny_graph(tmp_path, classes=12)
+    recipe = tiny_recipe(run={"eval_every": 3})
+    assert prepare(str(tmp_path / "tiny.arch"), recipe, {"classes": 12}).graph.outputs == graph.outputs
+    found = run(graph, tmp_path / "r", recipe)
+    assert found["eval_accuracy"] >= 0 and len(found["classes"]) == 10
+    lost = read_journal(tmp_path / "r" / "log.jsonl")
+    assert all(line["loss"] < 4 for line in lost if "loss" in line)

@@ -29,6 +29,7 @@ from archc.train.datasets import Dataset, Split, Stream
 from archc.train.decoding import Unreadable, View, decode, middle, random_box
 from archc.train.faults import DataError
 from archc.train.feeds import HeldOut, Streamed
+from archc.train.finished import evaluate, open_run
 from archc.train.loading import load_dataset, streams
 from archc.train.ranks import Ranks
 from archc.train.recipe import Data
@@ -347,7 +348,7 @@ def test_trials_of_a_search_cut_streamed_images_at_random_too(
     )
     place = folder(tmp_path / "f", 60)
     recipe = tiny_recipe(
-        data={"name": "folder", "path": str(place), "stream": True, "batch": 8, "workers": 0},
+        data={"name": "folder", "path": str(place), "stream": True, "batch": 8, "workers": 0, "size": 12},
         augment={"resized_crop": 0.3},
     )
     evaluator, request = training(Request(str(spec)), recipe)
@@ -362,4 +363,32 @@ def test_trials_of_a_search_cut_streamed_images_at_random_too(
     evaluator(Job(request, {"w": 2}, 0, 1.0, str(tmp_path / "trial")))
     (data,) = seen
     assert isinstance(data.train, Stream) and data.train.view.random == 0.3
+    assert data.train.view.shape == (1, 12, 12)
     assert isinstance(data.test, Stream) and data.test.view.random == 0.0
+
+
+def test_a_run_is_evaluated_on_the_validation_examples_it_did_not_see(tmp_path: Path) -> None:
+    """Those kept back of the images that can be read, not of all."""
+    place = folder(tmp_path / "f", 60, damaged=(4,))
+    recipe = tiny_recipe(
+        epochs=1,
+        ema=0.0,
+        data={
+            "name": "folder", "path": str(place), "stream": False, "batch": 8, "workers": 0, "validation": 15, "max_bad": 0.1,
+        },
+    )  # fmt: skip
+    graph = tiny_graph(tmp_path, classes=CLASSES)
+    data = load_dataset(recipe.data, SHAPE, recipe.seed)
+    session.run(graph, recipe, data, tmp_path / "r", Ranks(0, 1, CPU))
+    tested: list[Tensor] = []
+    run = open_run(tmp_path / "r", CPU)
+    probabilities = type(run).probabilities
+
+    class Watched(type(run)):  # type: ignore[misc]  # of what was opened
+        def probabilities(self, images: Tensor) -> Tensor:
+            tested.append(images)
+            return probabilities(self, images)
+
+    evaluate(Watched(run.graph, run.module, run.recipe, run.result, CPU), recipe)
+    assert isinstance(data.test, Split)
+    assert torch.equal(torch.cat(tested), data.test.images)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +178,10 @@ def _with_data(request: Request, recipe: Recipe) -> tuple[Space, Dataset]:
     """The space, with as many classes as the data where it has a parameter for them, and the data in its size."""
     space = Space(request)
     shape = request.input or supernet(space).graph.inputs[0].shape
+    if recipe.data.size and request.input is None:
+        shape = (shape[0], recipe.data.size, recipe.data.size)
+        request = replace(request, input=shape)
+        space = Space(request)
     data = load_dataset(recipe.data, shape, recipe.seed)
     if any(p.name == "classes" for p in space.target.arch.params) and "classes" not in space.given:
         arguments = (*request.arguments, ("classes", len(data.classes)))
