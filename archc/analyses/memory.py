@@ -35,7 +35,7 @@ SAVES: dict[str, tuple[str, ...]] = {
     "relu6": ("x",), "leaky_relu": ("x",), "silu": ("x",), "gelu": ("x",), "elu": ("x",), "celu": ("x",),
     "softplus": ("x",), "mish": ("x",), "hard_sigmoid": ("x",), "hard_swish": ("x",),
     "max_pool": ("x", "index"), "avg_pool": ("x",), "global_avg_pool": (), "global_max_pool": ("x", "out"),
-    "adaptive_avg_pool": ("x",), "adaptive_max_pool": ("x", "index"),
+    "adaptive_avg_pool": ("x",), "adaptive_max_pool": ("x", "index"), "pad": ("x",),
     "mul": ("in",), "gain": ("x",), "channel_scale": ("x",), "dropout": ("noise",),
 }  # fmt: skip
 
@@ -127,7 +127,7 @@ def aliases(graph: Graph, *, train: bool) -> list[int]:
     """For each node, the node whose storage its output is: its own but for views and what does nothing."""
     found: list[int] = []
     for node in graph.nodes:
-        view = node.op.name in VIEWS and _is_view(graph, node)
+        view = (node.op.name in VIEWS and _is_view(graph, node)) or getattr(node.op, "picks", False)
         found.append(found[node.inputs[0]] if view or _is_identity(node, train) else node.id)
     return found
 
@@ -165,6 +165,8 @@ def _saved(
         return
     if op.name == "drop_path":
         yield (node.id, "noise"), batch * size
+        return
+    if getattr(op, "picks", False) or (op.name == "pad" and op.mode == "constant"):
         return
     for what in SAVES.get(op.name, ()):
         if what == "x" or what == "in":
@@ -239,7 +241,7 @@ def _transient(graph: Graph, node: Node, batch: int, size: int, own: int) -> int
     if op.name == "ws_conv":  # its kernel is centred and scaled, then convolved with
         kernel = _kernel(node) * size
         return extra + kernel + max(kernel - own, 0)
-    if op.name in ("max_pool", "adaptive_max_pool"):
+    if op.name in ("max_pool", "adaptive_max_pool") and not getattr(op, "picks", False):
         return extra + elements(node.shape) * batch * INDEX_BYTES
     if getattr(op, "gamma", False) is True:
         return extra + own  # the activation before it is multiplied

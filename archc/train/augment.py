@@ -136,7 +136,7 @@ class Augmenter:
             angles = (uniform[:, 4] * 2 - 1) * do.rotation
             x = torch.where(_column(rotated), rotate(x, angles), x)
         if noisy is not None:
-            noise = torch.randn(rows.stop, *x.shape[1:], generator=self.noise, device=self.device)
+            noise = torch.randn(place.batch, *x.shape[1:], generator=self.noise, device=self.device)
             x = torch.where(_column(noisy), x + noise[rows] * do.noise, x)
         return x
 
@@ -154,7 +154,7 @@ class Augmenter:
     def _erased(self, x: Tensor, uniform: Tensor, place: Place, rows: slice) -> Tensor:
         """With a rectangle of evenly drawn pixels: RandomErasing's RE-R (Zhong et al. 2020, arXiv:1708.04896)."""
         box = boxes(x, self._rows(place, 2 * TRIES + 2, rows), ERASED_AREAS, ERASED_RATIOS)
-        pixels = torch.rand(rows.stop, *x.shape[1:], generator=self.noise, device=self.device)[rows]
+        pixels = torch.rand(place.batch, *x.shape[1:], generator=self.noise, device=self.device)[rows]
         inside = rectangle(x, *box) & _column(uniform < self.augment.erase)
         return torch.where(inside, (pixels - self.mean).div_(self.std), x)
 

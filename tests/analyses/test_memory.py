@@ -62,6 +62,20 @@ def test_what_training_adds_up() -> None:
         training_memory(graph, 1, "int4")
 
 
+@pytest.mark.parametrize("op", ["max_pool(1, 2)", 'pad(top = 1, left = 1, mode = "reflect")', "pad(top = 1)"])
+def test_memory_of_slices_and_mirrored_borders(op: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.arch"
+    path.write_text(
+        f"arch m() {{\n  input 6 x 16 x 16\n  stem conv(6, 3)\n  stage {op}\n  stage conv(6, 1)\n"
+        "  head global_avg_pool -> linear(3)\n}\n",
+        encoding="utf-8",
+    )
+    graph = archc.load(path)
+    found = measure_graph(graph, 4)
+    assert training_memory(graph, 4).saved == pytest.approx(found.saved, rel=TOLERANCE)
+    assert inference_memory(graph, 4).peak == pytest.approx(found.inference, rel=TOLERANCE)
+
+
 def test_receptive_field_of_resnet50() -> None:
     """427 pixels, stride 32: Araujo et al. 2019's figure for the v1.5 layout, whose stride is in the 3×3."""
     found = dict(section_fields(archc.load("resnet50")))

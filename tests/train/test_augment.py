@@ -49,6 +49,19 @@ EVERYTHING: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
+def test_noise_is_that_of_the_whole_batch_whatever_the_size() -> None:
+    """49 pixels: torch draws the last 16 of a tensor anew where their number is no multiple of 16."""
+    images = torch.full((8, 3, 7, 7), 100, dtype=torch.uint8)
+    labels = torch.zeros(8, dtype=torch.int64)
+    made = augmenter(noise=0.3)
+    made.seed(0, 0)
+    whole, _ = made(images, labels, labels, Place(0, 8))
+    for first in (0, 3):
+        made.seed(0, 0)
+        part, _ = made(images[:3], labels[:3], labels[:3], Place(first, 8))
+        assert torch.equal(part, whole[first : first + 3])
+
+
 @pytest.mark.parametrize("changes", EVERYTHING, ids=str)
 def test_a_batch_is_a_function_of_seed_and_step(changes: dict[str, Any]) -> None:
     first, targets = applied(augmenter(**changes))
