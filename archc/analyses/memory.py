@@ -26,11 +26,12 @@ INDEX_BYTES = 8  # max pools remember where each maximum was
 
 # What the backward formula of each op saves beside parameters: `in` all inputs, `x` the first, `out` the output,
 # `pixels`/`channels`/`groups` two statistics for each of them, `index` an index per output element, `noise` the
-# mask of dropout, `kernel` the standardised kernel. From torch's derivatives.yaml (2.13).
+# mask of dropout, `kernel` the standardised kernel; `product`, `power` and `window` are worked out on the way. From
+# torch's derivatives.yaml (2.13).
 SAVES: dict[str, tuple[str, ...]] = {
     "conv": ("x",), "ws_conv": ("x", "kernel"), "conv_transpose": ("x",), "linear": ("x",), "channel_linear": ("x",),
     "batch_norm": ("x", "channels"), "instance_norm": ("x", "channels"), "group_norm": ("x", "groups"),
-    "layer_norm": ("x", "pixels"), "grn": ("x", "x"), "local_response_norm": ("x", "out"),
+    "layer_norm": ("x", "pixels"), "grn": ("x", "product"), "local_response_norm": ("x", "window", "product", "power"),
     "relu": ("out",), "sigmoid": ("out",), "tanh": ("out",), "softmax": ("out",), "selu": ("x",),
     "relu6": ("x",), "leaky_relu": ("x",), "silu": ("x",), "gelu": ("x",), "elu": ("x",), "celu": ("x",),
     "softplus": ("x",), "mish": ("x",), "hard_sigmoid": ("x",), "hard_swish": ("x",),
@@ -186,8 +187,10 @@ def _saved(
             yield ((node.id, "plain") if own else (alias[node.id], "out")), out * size
         elif what == "index":
             yield (node.id, what), out * INDEX_BYTES
-        elif what == "noise":
+        elif what in ("noise", "product", "power"):
             yield (node.id, what), out * size
+        elif what == "window":  # squares with channels of zeros around them
+            yield (node.id, what), out // node.shape[0] * (node.shape[0] + op.size - 1) * size
         elif what == "kernel":
             # the standardised kernel; mean, scale and gain of each channel, and whether the floor acted
             yield (node.id, what), _kernel(node) * size + node.shape[0] * (3 * size + 1)
@@ -243,7 +246,9 @@ def _transient(graph: Graph, node: Node, batch: int, size: int, own: int) -> int
         return extra + kernel + max(kernel - own, 0)
     if op.name in ("max_pool", "adaptive_max_pool") and not getattr(op, "picks", False):
         return extra + elements(node.shape) * batch * INDEX_BYTES
-    if getattr(op, "gamma", False) is True:
+    if op.name == "local_response_norm":
+        return extra + 2 * own
+    if getattr(op, "gamma", False) is True or op.name == "grn":
         return extra + own  # the activation before it is multiplied
     return extra
 

@@ -62,8 +62,17 @@ def test_what_training_adds_up() -> None:
         training_memory(graph, 1, "int4")
 
 
-@pytest.mark.parametrize("op", ["max_pool(1, 2)", 'pad(top = 1, left = 1, mode = "reflect")', "pad(top = 1)"])
-def test_memory_of_slices_and_mirrored_borders(op: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "op",
+    [
+        "max_pool(1, 2)",
+        'pad(top = 1, left = 1, mode = "reflect")',
+        "pad(top = 1)",
+        "grn",
+        "local_response_norm",
+    ],
+)
+def test_memory_of_single_ops(op: str, tmp_path: Path) -> None:
     path = tmp_path / "m.arch"
     path.write_text(
         f"arch m() {{\n  input 6 x 16 x 16\n  stem conv(6, 3)\n  stage {op}\n  stage conv(6, 1)\n"
