@@ -10,7 +10,7 @@ three quarters of its rounds are above 1; it wins likewise below 1.
     python -m benchmarks.eager --page
 
 All networks with twins, the representative ones (--quick: only these) first, then row by row from the cheapest on:
---seconds 3000 does for all. A row is kept in tests/data/eager.json as it is made, and not made again while the emitted
+--seconds 7000 does for all. A row is kept in tests/data/eager.json as it is made, and not made again while the emitted
 source stays as it is, so a run that was cut short goes on.
 """
 

@@ -31,7 +31,6 @@ from tests.peers import import_timm, import_torchvision
 
 DATA = Path(__file__).parents[1] / "tests" / "data"
 SIZES = ((3, 96, 96), (3, 64, 64))
-MOST_TRAINED = 150_000_000  # parameters; above, copies with gradients and momentum take some eight gigabytes
 
 Kind = tuple[Mode, int]
 """What is run and at which batch."""
@@ -43,11 +42,13 @@ class Comparison(ABC):
     """What is compared and how.
 
     kinds: of run, and for each of SIZES the multiply-adds of a forward pass of the batch beyond which a row takes too
-    long; a network that has one size is measured at that.
+    long; a network that has one size is measured at that. most_params: beyond which the copies take too much memory: in
+    training they have gradients and momentum.
     """
 
     record: Path
     kinds: ClassVar[Mapping[Kind, tuple[float, float]]]
+    most_params: ClassVar[Mapping[Mode, float]] = {"forward": 700e6, "train": 150e6}
 
     def kinds_of(self, twin: Twin) -> list[Kind]:
         """The kinds of run that a network has."""
@@ -57,8 +58,7 @@ class Comparison(ABC):
         """The network at the size it is measured at; None where it costs too much at any."""
         for size, limit in zip(SIZES, self.kinds[kind], strict=True):
             graph = graph_of(twin, size)
-            fits = kind[0] == "forward" or graph.cost.params <= MOST_TRAINED
-            if fits and kind[1] * graph.cost.macs <= limit:
+            if graph.cost.params <= self.most_params[kind[0]] and kind[1] * graph.cost.macs <= limit:
                 return graph
         return None
 
