@@ -220,7 +220,7 @@ def _sqlite(url: str) -> Any:
         if url != ":memory:":
             Path(url).parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(url, timeout=WAIT, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = WAL")
+        _to_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")  # a finished trial outlives a loss of power
         connection.execute("BEGIN IMMEDIATE")
         for table in TABLES:
@@ -235,6 +235,21 @@ def _sqlite(url: str) -> Any:
     except (sqlite3.Error, OSError) as error:
         raise LedgerError(f"cannot open the ledger {url}: {error}") from None
     return connection
+
+
+def _to_wal(connection: Any) -> None:
+    """Asks until others that open a new file at the same time have done so: SQLite refuses this at once, not after WAIT."""
+    import sqlite3
+
+    last = time.monotonic() + WAIT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > last:
+                raise
+        time.sleep(0.005)
 
 
 def _postgres(url: str) -> Any:

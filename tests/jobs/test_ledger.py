@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,16 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
 
 def test_a_password_is_not_shown() -> None:
     assert shown("postgresql://me:secret@host:5432/studies") == "postgresql://me@host:5432/studies"
+
+
+def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    def opened(url: Path) -> None:
+        with Ledger(str(url), "together"):
+            pass
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(40):
+            list(pool.map(opened, [tmp_path / f"{number}.sqlite"] * 8))
 
 
 def test_the_file_is_in_wal_mode(tmp_path: Path) -> None:
