@@ -55,10 +55,8 @@ class Deployed(Comparison):
 
     record = DATA / "deploy.json"
     kinds: ClassVar = {("forward", 1): (4e9, 11e9), ("forward", 16): (6e9, 17e9), ("train", 8): (15e9, 12e9)}
-    most_params: ClassVar = {
-        "forward": 500e6,
-        "train": 150e6,
-    }  # four copies, one with packed kernels beside its own
+    # four copies, one with packed kernels beside its own
+    most_params: ClassVar = {"forward": 500e6, "train": 150e6}
 
     def kinds_of(self, twin: Twin) -> list[Kind]:
         return [kind for kind in self.kinds if kind[0] == "forward" or twin.spec.startswith("nf")]

@@ -11,7 +11,6 @@ import datetime
 import os
 import platform
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -25,15 +24,6 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "gallery"
 PAGE = ROOT / "docs" / "gallery.md"
 REPEATS = 3
-BROWSER_ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @dataclass(frozen=True)
@@ -104,23 +94,16 @@ def measure_drawing() -> list[tuple[str, str, str]]:
 
 def measure_report() -> list[tuple[str, str, str]]:
     """(what, figure, command) of the report in a browser; takes the gallery's picture of it on the way."""
-    from playwright.sync_api import sync_playwright
+    from tests.browser import chromium
 
     command = "archc report resnet152 -o report.html"
-    with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as place, chromium(Path(place) / "profile", height=860) as context:
         page_file, picture_file = Path(place) / "report.html", Path(place) / "picture.html"
         seconds = statistics.median(
             archc("report", "resnet152", "-o", str(page_file)) for _ in range(REPEATS)
         )
         size = page_file.stat().st_size / 1e3
         archc("report", "nfnet_f0", "-o", str(picture_file))
-        context = playwright.chromium.launch_persistent_context(
-            Path(place) / "profile",
-            executable_path=shutil.which("chromium"),
-            headless=True,
-            args=list(BROWSER_ARGUMENTS),
-            viewport={"width": 1400, "height": 860},
-        )
         page = context.new_page()
         opened, unfolded, folded = [], [], []
         for _ in range(REPEATS):
@@ -139,7 +122,6 @@ def measure_report() -> list[tuple[str, str, str]]:
         page.mouse.move(5, 850)
         page.screenshot(path=Path(place) / "report.png")
         _small_png(Path(place) / "report.png", FOLDER / "report.png")
-        context.close()
     return [
         ("report of resnet152: written", f"{seconds:.2f} s, {size:.0f} kB", command),
         ("– opens in the browser, drawn", f"{statistics.median(opened):.0f} ms", "headless Chromium, from a file"),

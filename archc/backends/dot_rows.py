@@ -59,9 +59,8 @@ class Sketch:
         for tail, head in self.edges:
             below[tail].append(head)
             reads[head] += 1
-        for name in sorted(
-            rank, key=lambda name: -rank[name]
-        ):  # side branches stand just above what reads them
+        # side branches stand just above what reads them
+        for name in sorted(rank, key=lambda name: -rank[name]):
             if reads[name] <= len(below[name]) > 0:
                 rank[name] = max(rank[name], min(rank[head] for head in below[name]) - 1)
         across: dict[int, float] = defaultdict(lambda: -GAP)

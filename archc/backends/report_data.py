@@ -36,8 +36,8 @@ class _Table:
 def report_data(graphs: list[Graph]) -> dict[str, Any]:
     """JSON-ready data of some graphs, and of the sources they came from.
 
-    networks: one a graph. kinds: what colours of boxes mean. sources: name, text and coloured ranges of every file a span points into, the
-    files of the archs first. spans: [source, start, end, line], offsets counted in UTF-16 units as
+    networks: one a graph. kinds: what colours of boxes mean. sources: name, text and coloured ranges of every file a span
+    points into, the files of the archs first. spans: [source, start, end, line], offsets counted in UTF-16 units as
     JavaScript does.
     """
     sources, spans = _Table(), _Table()

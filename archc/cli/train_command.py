@@ -17,7 +17,6 @@ from archc.cli.training import (
     describe,
     describe_data,
     recipe_option,
-    steps_of,
     training_problems,
 )
 
@@ -137,6 +136,7 @@ def _one(
     tensorboard: bool,
 ) -> dict[str, Any]:
     from archc.cli.progress import Progress
+    from archc.train.batches import steps_of
     from archc.train.prepare import prepare
     from archc.train.session import run
 
@@ -146,7 +146,7 @@ def _one(
         prepared = prepare(spec, recipe, params, input_)
         if group.leads:
             describe_data(prepared)
-        progress.steps = steps_of(recipe, prepared.data)
+        progress.steps = steps_of(recipe, len(prepared.data.train))
         watchers = [progress.show]
         if tensorboard and group.leads:
             watchers.append(stack.enter_context(_board(place / "tensorboard")).write)

@@ -79,7 +79,7 @@ def training_problems(ctx: click.Context) -> Iterator[None]:
         raise click.ClickException(
             f"{error}\n  = help: give what it was begun with to go on, or another directory to begin anew: -o DIRECTORY"
         ) from None
-    except (SessionError, Damaged) as error:
+    except (SessionError, Damaged, DeviceError) as error:
         raise click.ClickException(str(error)) from None
     except Diverged as error:
         fail(f"{error}\n  = help: a lower optim.lr, or clipping: --set optim.agc=0.02")
@@ -91,8 +91,6 @@ def training_problems(ctx: click.Context) -> Iterator[None]:
         raise click.ClickException(
             f"{error}\n  = help: the same command goes on from the last checkpoint"
         ) from None
-    except DeviceError as error:
-        raise click.ClickException(str(error)) from None
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
         help = "\n  = help: once there is room, the same command goes on from the last checkpoint"
@@ -105,12 +103,6 @@ def describe(found: dict[str, Any]) -> str:
     """Accuracy of the weights, and of their average where there is one."""
     text = f"accuracy {found['eval_accuracy']:.2%}"
     return text + (f" (average of weights {found['ema_accuracy']:.2%})" if "ema_accuracy" in found else "")
-
-
-def steps_of(recipe: Any, data: Any) -> int:
-    """How many steps a run will take."""
-    epoch: int = len(data.train) // recipe.data.batch
-    return max(1, round(float(recipe.epochs) * epoch))
 
 
 def describe_data(prepared: Any) -> None:

@@ -10,7 +10,7 @@ import click
 from archc.cli.console import complain, print_json, print_table, warn
 from archc.cli.files import OutputPath
 from archc.cli.options import call_options, format_option, spec_argument
-from archc.cli.training import data_option, describe_data, recipe_option, steps_of, training_problems
+from archc.cli.training import data_option, describe_data, recipe_option, training_problems
 
 EPILOG = """\b
 Examples:
@@ -66,6 +66,7 @@ def command(
     """Train a grid of recipes and rank them."""
     with training_problems(ctx):
         from archc.cli.progress import Progress
+        from archc.train.batches import steps_of
         from archc.train.packed import reader
         from archc.train.prepare import data_changes, prepare
         from archc.train.ranks import ranks
@@ -89,7 +90,7 @@ def command(
                     prepared = prepare(spec, own, dict(params), input_, reader(base / "data"))
                     if group.leads and not number:
                         describe_data(prepared)
-                    progress.steps = steps_of(own, prepared.data)
+                    progress.steps = steps_of(own, len(prepared.data.train))
                     accuracies[cell.name] = train_cell(
                         prepared.graph, own, prepared.data, base / cell.name, group, warn, progress.show,
                         progress.beat,

@@ -260,7 +260,7 @@ def is_open(value: Any) -> bool:
 
 
 def later(op: Any) -> Any:
-    """What a stage applies from its second repetition on: a partially applied op that declares `stride` with 1."""
+    """What a stage applies from its second repetition on: a partially applied op that strides with `stride = 1`."""
     if isinstance(op, Mixture):
         return replace(op, ops=tuple([later(o) for o in op.ops]))
     if isinstance(op, OpValue) and op.target.strides(op.args):

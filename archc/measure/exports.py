@@ -95,8 +95,8 @@ def export(
 ) -> Exported:
     """A module made from the graph as a file called `name`, in the module's dtype, its outputs those of eval mode.
 
-    facts: what is to be inside beside `metadata`. The batch is dynamic. Raises ArchError: E0621 the tool cannot express the network, E0622 what was written gives
-    other numbers or shapes. Raises ImportError where the format's packages are not installed.
+    facts: what is to be inside beside `metadata`. The batch is dynamic. Raises ArchError: E0621 the tool cannot express
+    the network, E0622 what was written gives other numbers or shapes. Raises ImportError where the format's packages are not installed.
     """
     module = module.eval()
     inside = {**metadata(graph, version), **facts}

@@ -89,8 +89,8 @@ def load_weights(
     """Fill a module from a safetensors file, all of it or nothing; returns the keys that stay as they were.
 
     keymap: foreign keys to ours; keys of the file outside it count as unexpected. afresh: keys that may be missing,
-    or of another shape, and then stay. Else only the counter of batches seen (`num_batches_tracked`) may be missing. Raises ArchError: E0601 the file cannot be read, E0602 keys
-    missing, E0603 keys nothing has room for, E0604 shapes that do not fit.
+    or of another shape, and then stay. Else only the counter of batches seen (`num_batches_tracked`) may be missing.
+    Raises ArchError: E0601 the file cannot be read, E0602 keys missing, E0603 keys nothing has room for, E0604 shapes that do not fit.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file

@@ -139,10 +139,8 @@ def training(
     found = Space(request)
     shape = _input_shape(found)
     data = recipe.data
-    if data.size and request.input is None:
-        shape = (shape[0], data.size, data.size)
-        request = replace(request, input=shape)
-        found = Space(request)
+    found, shape = sized(found, shape, data.size)
+    request = found.request
     loaded = load_dataset(data, shape, recipe.seed)
     if not data.validation:
         kept = max(1, round(SHARE * len(loaded.train)))
@@ -153,8 +151,16 @@ def training(
     names = {p.name for p in found.target.arch.params}
     if "classes" in names - set(found.given) and "classes" not in found.open:
         arguments = (*request.arguments, ("classes", len(loaded.classes)))
-        request = Request(request.space, request.seed, request.requires, arguments, request.input)
+        request = replace(request, arguments=arguments)
     return Training(recipe.model_dump_json(), device, processes), request
+
+
+def sized(space: Space, shape: tuple[int, ...], size: int) -> tuple[Space, tuple[int, ...]]:
+    """The space and the shape of its images, (channels, height, width), where a recipe's `data.size` asks for another."""
+    if not size or space.request.input is not None:
+        return space, shape
+    shape = (shape[0], size, size)
+    return Space(replace(space.request, input=shape)), shape
 
 
 def _input_shape(found: Space) -> tuple[int, ...]:

@@ -8,7 +8,13 @@ import torch
 from torch import Tensor
 
 from archc.train.faults import DataError
+from archc.train.recipe import Recipe
 from archc.train.seeds import generator
+
+
+def steps_of(recipe: Recipe, examples: int) -> int:
+    """How many steps a run takes with so many training examples."""
+    return max(1, round(recipe.epochs * (examples // recipe.data.batch)))
 
 
 @dataclass

@@ -101,9 +101,8 @@ def evaluate(
     watch: called after each batch with how many examples are done, of how many.
     """
     about = recipe.data
-    if (
-        not about.validation
-    ):  # else the training images are decoded too; what is kept back depends on which can be
+    # a validation share depends on which training images can be read; else those need not be decoded
+    if not about.validation:
         about = about.model_copy(update={"stream": True})
     data = load_dataset(about, run.graph.inputs[0].shape, recipe.seed)
     known = run.result["classes"]

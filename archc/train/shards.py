@@ -107,10 +107,8 @@ def replicated(module: nn.Module, ranks: Ranks) -> nn.Module:
     if ranks.world == 1 or any(map(is_sharded, module.parameters())):
         return module
     known = signature(DistributedDataParallel.__init__).parameters
-    buffers = (
-        "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
-    )  # its old name
-    switched: dict[str, Any] = {buffers: False}
+    new, old = "forward_sync_buffers", "broadcast_buffers"
+    switched: dict[str, Any] = {new if new in known else old: False}
     return DistributedDataParallel(module, **switched)  # the trainer averages them
 
 

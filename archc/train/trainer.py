@@ -21,7 +21,7 @@ from archc.ir import Graph
 from archc.ir.fingerprint import spec_hash
 from archc.train import agc, checkpoint, storage
 from archc.train.augment import Augmenter, Place
-from archc.train.batches import Batches
+from archc.train.batches import Batches, steps_of
 from archc.train.captured import Captured, can_capture
 from archc.train.clock import Clock
 from archc.train.datasets import Dataset, Stream
@@ -90,7 +90,8 @@ def unheard(step: int, doing: str) -> None:
 class Trainer:
     """One run in a directory. `train` runs it to its end; the attributes are what it consists of.
 
-    start: weights to begin with; `afresh` is what is not among them. stop: polled after each step, True asks to save and stop. milestone: see storage.Milestone.
+    start: weights to begin with; `afresh` is what is not among them. stop: polled after each step, True asks to save and
+    stop. milestone: see storage.Milestone.
     """
 
     def __init__(
@@ -127,7 +128,7 @@ class Trainer:
         )
         self.feed = make_feed(data.train, self.batches, recipe, ranks.device)
         self.tests = HeldOut(data.test, recipe.data, ranks.device, ranks.rank, ranks.world)
-        self.steps = max(1, round(recipe.epochs * self.batches.epoch_steps))
+        self.steps = steps_of(recipe, len(data.train))
         self.step = 0
         self.meter = torch.zeros(3, dtype=torch.float64, device=ranks.device)  # loss, right answers, examples
         self.layout = torch.contiguous_format

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 import archc
 from archc.backends.dot import svg
 from archc.backends.dot_cells import draw_cells
 from archc.backends.graphviz_process import run_dot
+from tests.browser import chromium
 from tests.draw.support import LEVELS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -64,19 +63,15 @@ FAULTS = """() => {
 
 
 @pytest.fixture(scope="module")
-def faults() -> Iterator[Callable[[str], Any]]:
-    browser = shutil.which("chromium")
-    assert browser, "chromium is not installed: tools/chromium.sh"
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
-        page = made.new_page()
+def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
+    with chromium(tmp_path_factory.mktemp("profile")) as context:
+        page = context.new_page()
 
         def found(drawn: str) -> Any:
             page.set_content(drawn[drawn.index("<svg") :])
             return page.evaluate(FAULTS)
 
         yield found
-        made.close()
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,14 @@ def values(module: nn.Module, inputs: list[Tensor]) -> tuple[Tensor, ...]:
     return found
 
 
+def case(seed: int) -> tuple[Graph, nn.Module, list[Tensor], tuple[Tensor, ...]]:
+    """A graph, its module, inputs and what the module makes of them."""
+    graph = any_graph(seed)
+    plain = weighted(graph, seed)
+    inputs = [x.double() for x in inputs_for(graph, 3, seed)]
+    return graph, plain, inputs, values(plain, inputs)
+
+
 def assert_near(found: tuple[Tensor, ...], expected: tuple[Tensor, ...], tolerance: float) -> None:
     for a, b in zip(found, expected, strict=True):
         assert a.shape == b.shape
@@ -56,12 +64,9 @@ def assert_near(found: tuple[Tensor, ...], expected: tuple[Tensor, ...], toleran
 
 @seeds
 def test_passes_change_no_results(seed: int) -> None:
-    graph = any_graph(seed)
-    plain = weighted(graph, seed)
-    inputs = [x.double() for x in inputs_for(graph, 3, seed)]
-    expected = values(plain, inputs)
+    graph, plain, inputs, expected = case(seed)
     orders: list[list[Pass]] = [[step] for step in PASSES.values()]
-    orders += [[*DEPLOY, PASSES["merge_parallel"]], Random(seed).sample(list(PASSES.values()), len(PASSES))]
+    orders += [list(DEPLOY), Random(seed).sample(list(PASSES.values()), len(PASSES))]
     for passes in orders:
         made = optimize(graph, passes)
         verify_graph(made.graph)
@@ -72,10 +77,7 @@ def test_passes_change_no_results(seed: int) -> None:
 
 @seeds
 def test_forms_change_no_results(seed: int) -> None:
-    graph = any_graph(seed)
-    plain = weighted(graph, seed)
-    inputs = [x.double() for x in inputs_for(graph, 3, seed)]
-    expected = values(plain, inputs)
+    graph, plain, inputs, expected = case(seed)
     fast = torch_module.compile(graph).double().eval()
     fast.load_state_dict(plain.state_dict())
     assert_near(values(fast, inputs), expected, EXACT)

@@ -26,6 +26,12 @@ PAYLOADS = (
     "constructor",
 )
 
+TAGS = (
+    "() => { const all = {}; for (const e of document.querySelectorAll('*')) "
+    "all[e.tagName] = (all[e.tagName] ?? 0) + 1; return all; }"
+)
+"""Counts the elements of a page by tag."""
+
 
 def hostile(text: str) -> Graph:
     """A graph with `text` wherever a graph holds text."""

@@ -4,117 +4,18 @@ diagram and spec; and hostile text that stays text."""
 from __future__ import annotations
 
 import re
-import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 import archc
-from archc.backends.report import notebook_html, report
-from archc.ir.graph import Graph
-from archc.jobs.executor import InProcess
-from archc.jobs.ledger import Ledger
-from archc.search.engine import Budget, Search
-from archc.search.outcome import summary
-from archc.search.plan import Plan, prepared
-from archc.search.report import report as search_page
-from archc.spaces.space import Request
+from archc.backends.report import notebook_html
 from archc.train.runs import RunLine
 from archc.train.runs import html as runs_page
+from tests.browser import Open, Opened
 from tests.graphs import GraphBuilder, conv
-from tests.report.hostile import PAYLOADS, hostile
-from tests.search.small import write_space
-
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-TAGS = (
-    "() => { const all = {}; for (const e of document.querySelectorAll('*')) "
-    "all[e.tagName] = (all[e.tagName] ?? 0) + 1; return all; }"
-)
-
-
-@dataclass
-class Opened:
-    """A page and what went wrong in it."""
-
-    page: Page
-    problems: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-    def box(self, name: str) -> str:
-        return f'[data-key][aria-label="{name}"]'
-
-    def names(self) -> list[str]:
-        """Accessible names of all that is drawn."""
-        found: list[str] = self.page.eval_on_selector_all(
-            "[data-key]", "all => all.map(e => e.getAttribute('aria-label'))"
-        )
-        return found
-
-    def marked_lines(self) -> list[str]:
-        return [text.strip() for text in self.page.locator(".code li.at").all_inner_texts()]
-
-
-@pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
-    browser = shutil.which("chromium")
-    assert browser, "chromium is not installed: tools/chromium.sh"
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"),
-            executable_path=browser,
-            headless=True,
-            args=list(ARGUMENTS),
-            viewport={"width": 1400, "height": 900},
-        )
-        made.set_offline(True)
-        made.set_default_timeout(10_000)
-        yield made
-        made.close()
-
-
-Open = Callable[..., Opened]
-
-
-@pytest.fixture
-def open_page(context: BrowserContext, tmp_path: Path) -> Iterator[Open]:
-    """Opens a page of graphs from a file; nothing may go wrong in it, nor be asked of a network."""
-    opened: list[Opened] = []
-
-    def open_(*graphs: Graph, html: str = "") -> Opened:
-        target = tmp_path / f"report{len(opened)}.html"
-        target.write_text(html or report(graphs), encoding="utf-8")
-        found = Opened(context.new_page())
-        found.page.on("console", lambda message: found.problems.append(f"{message.type}: {message.text}"))
-        found.page.on("pageerror", lambda error: found.problems.append(str(error)))
-        found.page.on("request", lambda request: found.requests.append(request.url))
-
-        def on_dialog(dialog: object) -> None:
-            found.problems.append("a dialog opened")
-            dialog.dismiss()  # type: ignore[attr-defined]  # playwright's Dialog
-
-        found.page.on("dialog", on_dialog)
-        found.page.goto(target.as_uri())
-        opened.append(found)
-        return found
-
-    yield open_
-    for one in opened:
-        assert one.problems == []
-        assert all(url.startswith(("file:", "about:srcdoc", "data:")) for url in one.requests), one.requests
-        one.page.close()
+from tests.report.hostile import PAYLOADS, TAGS, hostile
 
 
 def test_boxes_fold_and_unfold(open_page: Open) -> None:
@@ -363,76 +264,3 @@ def _visit(at: Opened) -> dict[str, int]:
     page.locator(".container, .box").first.click()
     found: dict[str, int] = page.evaluate(TAGS)
     return found
-
-
-def test_runs_are_tabled_and_drawn_and_their_names_are_inert(open_page: Open) -> None:
-    """Every payload as the name, the network and a differing value of two runs, in one page each."""
-
-    def runs(text: str) -> list[RunLine]:
-        log = [
-            {
-                "step": n,
-                "epoch": n / 2,
-                "loss": 1 / (n + 1),
-                "lr": 0.1,
-                "eval_accuracy": n / 10,
-                "ema_accuracy": n / 9,
-            }
-            for n in range(5)
-        ]
-        result = {
-            "network": text, "params": 3, "seed": 0, "seconds": 1.0, "images_per_second": 2.0, "eval_accuracy": 0.4,
-        }  # fmt: skip
-        return [
-            RunLine(text, {"optim.name": text}, result, log),
-            RunLine("b", {"optim.name": "sgd"}, None, log),
-        ]
-
-    plain = Counter(open_page(html=runs_page(runs("a" * 20), "t")).page.evaluate(TAGS))
-    assert (plain["TR"], plain["BUTTON"], plain["svg"], plain["circle"]) == (3, 2, 3, 40)
-    for payload in PAYLOADS:
-        at = open_page(html=runs_page(runs(payload), payload))
-        assert Counter(at.page.evaluate(TAGS)) == plain, payload
-        assert at.page.evaluate("window.pwned") is None
-        cells = at.page.locator("td").all_text_contents()
-        assert cells[:3] == [payload, payload, "40.00%"]
-        assert payload in cells[8]
-    at.page.click("button >> nth=1")
-    assert at.page.locator("tr.p1").get_attribute("class") == "p1 c1 off"
-    at.page.hover("circle >> nth=2")
-    assert "epoch 1   loss 0.333" in str(at.page.text_content("#about"))
-
-
-def test_a_search_is_shown_and_hostile_text_stays_text(open_page: Open, tmp_path: Path) -> None:
-    found = prepared(Plan(
-        Request(write_space(tmp_path)), "random", evaluate="figures", objectives=("-macs", "activations"),
-        budget=Budget(12),
-    ))  # fmt: skip
-    with Ledger(":memory:", "test") as ledger:
-        ledger.begin(found.identity)
-        trials = Search(
-            found.request, found.networks, found.strategy, found.evaluator, ledger, InProcess(), found.objectives,
-            Budget(12),
-        ).run()  # fmt: skip
-    told = summary(found, trials, 3)
-
-    def page_of(text: str) -> str:
-        said = [replace(t, proposal=replace(t.proposal, why=text), reason=text) for t in trials]
-        return search_page(found, said, {**told, text: text}, text, 3)
-
-    plain = Counter(open_page(html=page_of("a" * 20)).page.evaluate(TAGS))
-    winners = len(told["best"])
-    assert (plain["H3"], plain["PRE"], plain["TR"]) == (winners, winners, len(trials) + 1)
-    assert plain["svg"] == 2 + winners and plain["circle"] == 24
-    for payload in PAYLOADS:
-        at = open_page(html=page_of(payload))
-        assert Counter(at.page.evaluate(TAGS)) == plain, payload
-        assert at.page.evaluate("window.pwned") is None
-        assert payload in at.page.locator("td").all_text_contents()
-    at.page.hover("circle >> nth=2")
-    assert re.match(r"trial \d+: .*macs", str(at.page.text_content("#about")))
-    at.page.focus("th button >> text='macs'")
-    at.page.keyboard.press("Enter")
-    assert at.page.get_attribute("th:has-text('macs')", "aria-sort") == "descending"
-    cells = at.page.locator("tbody tr td:nth-child(3)").all_text_contents()
-    assert cells[0] != cells[-1]

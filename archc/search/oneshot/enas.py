@@ -19,7 +19,6 @@ from archc.search.oneshot.outcome import OneShotResult
 from archc.search.oneshot.shared import Shared
 from archc.search.strategies.controller import Reinforce
 from archc.search.strategy import Result
-from archc.train.network import autocast
 from archc.train.recipe import Recipe
 
 
@@ -81,10 +80,7 @@ def reward(shared: Shared, feed: Feed, controller: Reinforce, number: int) -> fl
     (proposal,) = controller.ask(1)
     shared.net.paths.choose(proposal.point)
     images, _, labels = feed.choices(number)
-    with shared.quiet(), autocast(shared.recipe, shared.device):
-        results = shared.net(images)
-    logits = results[0] if isinstance(results, tuple) else results
-    accuracy = float((logits.argmax(1) == labels).float().mean())
+    accuracy = float((shared.logits(images).argmax(1) == labels).float().mean())
     with torch.enable_grad():
         controller.tell(proposal, Result("evaluated", (accuracy,)))
     return accuracy

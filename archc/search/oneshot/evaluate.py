@@ -7,7 +7,6 @@ import torch
 from archc.search.oneshot.feed import Feed
 from archc.search.oneshot.shared import Shared
 from archc.spaces.point_text import Point
-from archc.train.network import autocast
 
 CHUNK = 500
 """Examples at a time; whole chunks only, as batch norms go by the batch."""
@@ -27,9 +26,6 @@ def accuracy_of(shared: Shared, feed: Feed, point: Point, examples: int) -> floa
         images, _, labels = feed.plain(number, chunk)
         if len(labels) < min(chunk, 2):
             break
-        with shared.quiet(), autocast(shared.recipe, shared.device):
-            results = shared.net(images)
-        logits = results[0] if isinstance(results, tuple) else results
-        right += (logits.argmax(1) == labels).sum()
+        right += (shared.logits(images).argmax(1) == labels).sum()
         seen += len(labels)
     return int(right) / max(1, seen)

@@ -22,6 +22,7 @@ from archc.search.oneshot.network import OneShot
 from archc.search.oneshot.outcome import OneShotResult
 from archc.search.oneshot.report import report
 from archc.search.strategy import SearchError
+from archc.search.training import sized
 from archc.spaces.frozen import frozen
 from archc.spaces.point_text import to_json
 from archc.spaces.points import graph_of
@@ -178,12 +179,9 @@ def _with_data(request: Request, recipe: Recipe) -> tuple[Space, Dataset]:
     """The space, with as many classes as the data where it has a parameter for them, and the data in its size."""
     space = Space(request)
     shape = request.input or supernet(space).graph.inputs[0].shape
-    if recipe.data.size and request.input is None:
-        shape = (shape[0], recipe.data.size, recipe.data.size)
-        request = replace(request, input=shape)
-        space = Space(request)
+    space, shape = sized(space, shape, recipe.data.size)
     data = load_dataset(recipe.data, shape, recipe.seed)
     if any(p.name == "classes" for p in space.target.arch.params) and "classes" not in space.given:
         arguments = (*request.arguments, ("classes", len(data.classes)))
-        space = Space(Request(request.space, request.seed, request.requires, arguments, request.input))
+        space = Space(replace(space.request, arguments=arguments))
     return space, data

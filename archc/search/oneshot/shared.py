@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,16 +89,18 @@ class Shared:
         self.net.alpha.requires_grad_(True)
         self.count(loss, logits, labels)
 
-    @contextmanager
-    def quiet(self) -> Iterator[None]:
-        """Within it nothing is dropped at random; batch norms go by the batch as before."""
+    def logits(self, images: Tensor) -> Tensor:
+        """(N, classes), with nothing dropped at random; batch norms go by the batch, as in training."""
         for module in self.noise:
             module.eval()
         try:
-            yield
+            with autocast(self.recipe, self.device):
+                results = self.net(images)
         finally:
             for module in self.noise:
                 module.train()
+        found: Tensor = results[0] if isinstance(results, tuple) else results
+        return found
 
     @torch.no_grad()
     def count(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:

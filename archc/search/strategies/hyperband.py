@@ -57,9 +57,8 @@ class Hyperband:
             if proposal is None:
                 if self.rung.open or not self.rung.told:
                     break
-                self.rung.left = (
-                    0  # the wrapped one has no more, or waits for these: they go on without others
-                )
+                # the wrapped one has no more, or waits for these: they go on without others
+                self.rung.left = 0
                 continue
             found.append(proposal)
         return found
